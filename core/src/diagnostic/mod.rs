@@ -1,0 +1,238 @@
+//! Diagnostics: every problem as a value with a stable code, a place and advice.
+//!
+//! In: what any stage found wrong. Out: [`Diagnostic`]s that renderers turn
+//! into terminal text, JSON, SARIF or editor marks. This module renders JSON
+//! only; colours and files belong to the callers.
+
+mod json;
+
+pub use json::{JsonDiagnostic, JsonFix, JsonLabel, JsonSpan};
+
+use crate::source::Span;
+use std::fmt;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; nothing is wrong.
+    Info,
+    /// Accepted, but probably not what the author meant.
+    Warning,
+    /// Refused by the API server or by Cilium, or unreadable.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// A stable diagnostic code: `NV0401`.
+///
+/// Codes are never reused. Hundreds: 01 reading YAML, 02 decoding objects,
+/// 03 what the API server's schema refuses, 04 what Cilium's agent refuses in
+/// its own kinds, 05 Kubernetes policy kinds, 06 workloads, 07 rules and
+/// resolution, 08 limits, 09 input that cannot be known (templates).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code {
+    number: u16,
+    severity: Severity,
+    title: &'static str,
+}
+
+impl Code {
+    /// Declares a code. `title` says what is wrong in a few lower-case words.
+    #[must_use]
+    pub const fn new(number: u16, severity: Severity, title: &'static str) -> Self {
+        Self {
+            number,
+            severity,
+            title,
+        }
+    }
+
+    /// The number without its prefix.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.number
+    }
+
+    /// The severity a diagnostic of this code has unless it says otherwise.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        self.severity
+    }
+
+    /// What is wrong, in a few words, without the particulars.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.title
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NV{:04}", self.number)
+    }
+}
+
+/// A secondary place with what it has to do with the problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// Why it is shown.
+    pub message: String,
+}
+
+/// A change that would mend the problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What the change does, as an order: "quote the port".
+    pub title: String,
+    /// Texts to put in place of ranges; the ranges do not overlap.
+    pub edits: Vec<(Span, String)>,
+    /// True when the intention is certain and a tool may apply it unasked.
+    pub machine_applicable: bool,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The stable code.
+    pub code: Code,
+    /// How bad; usually [`Code::severity`].
+    pub severity: Severity,
+    /// What is wrong: lower case, no final period, input in backticks.
+    pub message: String,
+    /// The primary place.
+    pub span: Span,
+    /// Where in the object: `spec.ingress[0].fromCIDR[1]`; empty when outside.
+    pub path: String,
+    /// The object, as `Kind/namespace/name`; empty when unknown.
+    pub object: String,
+    /// Further places.
+    pub labels: Vec<Label>,
+    /// What to do instead, in one or two sentences.
+    pub help: Option<String>,
+    /// Changes that would mend it.
+    pub fixes: Vec<Fix>,
+}
+
+impl Diagnostic {
+    /// A diagnostic with the code's own severity and nothing but a message.
+    #[must_use]
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            span,
+            path: String::new(),
+            object: String::new(),
+            labels: Vec::new(),
+            help: None,
+            fixes: Vec::new(),
+        }
+    }
+
+    /// Adds the field path.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Adds the object's name.
+    #[must_use]
+    pub fn of(mut self, object: impl Into<String>) -> Self {
+        self.object = object.into();
+        self
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds a secondary place.
+    #[must_use]
+    pub fn label(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.labels.push(Label {
+            span,
+            message: message.into(),
+        });
+        self
+    }
+
+    /// Adds a single-edit fix.
+    #[must_use]
+    pub fn fix(
+        mut self,
+        title: impl Into<String>,
+        span: Span,
+        replacement: impl Into<String>,
+        machine_applicable: bool,
+    ) -> Self {
+        self.fixes.push(Fix {
+            title: title.into(),
+            edits: vec![(span, replacement.into())],
+            machine_applicable,
+        });
+        self
+    }
+}
+
+/// The closest of `candidates` to `word` by edit distance, when close enough
+/// to be what was meant: at most a third of the word's letters differ.
+#[must_use]
+pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|c| (edit_distance(&word.to_lowercase(), &c.to_lowercase()), c))
+        .filter(|(d, _)| *d <= limit)
+        .min_by_key(|(d, c)| (*d, *c))
+        .map(|(_, c)| c)
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = Vec::with_capacity(row.len());
+        next.push(left);
+        for (&up, &cb) in row.iter().skip(1).zip(&b) {
+            left = (diagonal + usize::from(ca != cb)).min(up + 1).min(left + 1);
+            diagonal = up;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggestions_are_close_or_absent() {
+        let fields = ["toPorts", "toEndpoints", "toEntities", "except"];
+        assert_eq!(suggest("toPort", fields), Some("toPorts"));
+        assert_eq!(suggest("toEndpionts", fields), Some("toEndpoints"));
+        assert_eq!(suggest("exceptCIDRs", fields), None);
+        assert_eq!(suggest("zzz", fields), None);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,230 @@
+//! Sources and spans: where in whose text something was written.
+//!
+//! In: the name and text of each file, document or stream the caller read.
+//! Out: [`Span`]s (byte ranges) that every later stage carries along, and
+//! [`Position`]s (line and column) computed from them when somebody looks.
+//!
+//! Nothing here reads files: the caller hands over text, the registry keeps it
+//! so that a diagnostic can quote the line it speaks of.
+
+use std::sync::Arc;
+
+/// Index of a source within a [`Sources`] registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+/// A byte range in one source.
+///
+/// `start` and `end` are byte offsets into the source's text, `end` excluded.
+/// Text longer than `u32::MAX` bytes is refused before spans are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The source the range lies in.
+    pub source: SourceId,
+    /// First byte of the range.
+    pub start: u32,
+    /// One past the last byte of the range.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span over `start..end` of `source`.
+    #[must_use]
+    pub const fn new(source: SourceId, start: u32, end: u32) -> Self {
+        Self { source, start, end }
+    }
+
+    /// The smallest span that covers both; `self` when the sources differ.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        if self.source != other.source {
+            return self;
+        }
+        Self {
+            source: self.source,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
+    }
+}
+
+/// A value together with the place it was written at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Pairs a value with its place.
+    pub const fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// The same place with another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned {
+            value: f(self.value),
+            span: self.span,
+        }
+    }
+}
+
+impl<T> std::ops::Deref for Spanned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// A place as people and editors name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Column in Unicode scalar values, counted from 1.
+    pub column: u32,
+    /// Column in UTF-16 code units, counted from 1 (what browsers and the
+    /// Language Server Protocol count, there from 0).
+    pub utf16_column: u32,
+}
+
+/// One text with a name.
+#[derive(Clone, Debug)]
+pub struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+    line_starts: Arc<[u32]>,
+}
+
+impl Source {
+    fn new(name: Arc<str>, text: Arc<str>) -> Self {
+        let mut starts = vec![0];
+        for (i, b) in text.bytes().enumerate() {
+            if b == b'\n' {
+                starts.push(u32::try_from(i + 1).unwrap_or(u32::MAX));
+            }
+        }
+        Self {
+            name,
+            text,
+            line_starts: starts.into(),
+        }
+    }
+
+    /// The name the caller gave it, usually a path; `<stdin>` for a stream.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte offset; offsets past the end are the end.
+    #[must_use]
+    pub fn position(&self, offset: u32) -> Position {
+        let offset = offset.min(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        let line = self.line_starts.partition_point(|&s| s <= offset).max(1);
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
+        let mut end = offset as usize;
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = self.text.get(start..end).unwrap_or("");
+        let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+        Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: count(before.chars().count()),
+            utf16_column: count(before.encode_utf16().count()),
+        }
+    }
+
+    /// The text of a line (counted from 1) without its line ending.
+    #[must_use]
+    pub fn line(&self, line: u32) -> Option<&str> {
+        let i = (line as usize).checked_sub(1)?;
+        let start = *self.line_starts.get(i)? as usize;
+        let end = self
+            .line_starts
+            .get(i + 1)
+            .map_or(self.text.len(), |&e| e as usize);
+        self.text
+            .get(start..end)
+            .map(|l| l.trim_end_matches(['\n', '\r']))
+    }
+}
+
+/// All texts of one run, by [`SourceId`].
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    all: Vec<Source>,
+}
+
+impl Sources {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers a text and returns its id.
+    pub fn add(&mut self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> SourceId {
+        let id = SourceId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        self.all.push(Source::new(name.into(), text.into()));
+        id
+    }
+
+    /// The source of that id.
+    #[must_use]
+    pub fn get(&self, id: SourceId) -> Option<&Source> {
+        self.all.get(id.0 as usize)
+    }
+
+    /// Every source, in order of registration.
+    pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        (0u32..).map(SourceId).zip(&self.all)
+    }
+
+    /// `file:line:column` of where a span starts, as tools print it.
+    #[must_use]
+    pub fn locate(&self, span: Span) -> String {
+        self.get(span.source).map_or_else(
+            || "<unknown>".to_owned(),
+            |s| {
+                let p = s.position(span.start);
+                format!("{}:{}:{}", s.name(), p.line, p.column)
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_scalars_and_utf16_units() {
+        let mut sources = Sources::new();
+        let id = sources.add("a.yaml", "a: 1\nb: \u{1F600}x\n");
+        let src = sources.get(id).unwrap();
+        let x = u32::try_from(src.text().find('x').unwrap()).unwrap();
+        assert_eq!(
+            src.position(x),
+            Position {
+                line: 2,
+                column: 5,
+                utf16_column: 6
+            }
+        );
+        assert_eq!(src.position(0).line, 1);
+        assert_eq!(src.position(10_000).line, 3);
+        assert_eq!(src.line(2), Some("b: \u{1F600}x"));
+        assert_eq!(sources.locate(Span::new(id, x, x + 1)), "a.yaml:2:5");
+    }
+}
