@@ -21,6 +21,8 @@
     )
 )]
 
+pub mod config;
 pub mod diagnostic;
+pub mod object;
 pub mod source;
 pub mod yaml;
