@@ -3,6 +3,256 @@
 //! In: the text of one source. Out: one [`Document`] per document, each either
 //! a [`Node`] tree or a located error; a broken document never hides the others.
 
+mod codes;
+mod compose;
+mod event;
 mod node;
+mod scalar;
+mod stream;
 
+pub use codes::{
+    ALIAS, CHARACTER, DUPLICATE_KEY, JSON, KEY, MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS,
+    MAX_NODES, MERGE, SCALAR, SEPARATOR, SYNTAX, TEMPLATE,
+};
 pub use node::{Entry, Node, Number, Value};
+
+use crate::diagnostic::Diagnostic;
+use crate::source::{SourceId, Span};
+use codes::Problem;
+use compose::Budget;
+use stream::Chunk;
+
+/// How much of hostile input is read before it is refused.
+///
+/// Each limit has its own code, `NV0801` to `NV0804`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Length of one source, and of the text its aliases copy, in bytes.
+    /// Default 64 MiB; at most `u32::MAX`.
+    pub max_bytes: usize,
+    /// Mappings and lists inside each other, aliases followed. Default 128:
+    /// no policy comes near, and it bounds the stack of everything recursive.
+    pub max_depth: usize,
+    /// Keys and values of one source, those that come through aliases counted
+    /// each time. Default 4,000,000.
+    pub max_nodes: usize,
+    /// Documents of one source. Default 100,000.
+    pub max_documents: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 20,
+            max_depth: 128,
+            max_nodes: 4_000_000,
+            max_documents: 100_000,
+        }
+    }
+}
+
+/// One document of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// Its place among the documents of the source, from 0.
+    pub index: usize,
+    /// The text it was read from, separator lines between documents excluded.
+    pub span: Span,
+    /// The value, or why there is none. A document without content is null.
+    pub result: Result<Node, Diagnostic>,
+    /// What was accepted but looks wrong: duplicate keys.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads every document of a text.
+///
+/// The outcome is that of Kubernetes' readers: documents are cut by
+/// k8s.io/apimachinery's rules and each is read by those of sigs.k8s.io/yaml.
+/// Errors come as the `result` of the document they concern.
+#[must_use]
+pub fn read(source: SourceId, text: &str, limits: &Limits) -> Vec<Document> {
+    let mut documents = Vec::new();
+    if text.len() > limits.max_bytes || u32::try_from(text.len()).is_err() {
+        let message = format!(
+            "the text has {} bytes, more than the limit of {}",
+            text.len(),
+            limits.max_bytes
+        );
+        let diagnostic = Diagnostic::new(MAX_BYTES, span(source, 0, 0), message);
+        documents.push(Document {
+            index: 0,
+            span: span(source, 0, text.len()),
+            result: Err(diagnostic),
+            warnings: Vec::new(),
+        });
+        return documents;
+    }
+    let mut budget = Budget {
+        nodes: limits.max_nodes,
+        alias_bytes: limits.max_bytes,
+    };
+    for (index, chunk) in stream::split(text, 0).enumerate() {
+        let mut warnings = Vec::new();
+        let (range, result) = match chunk {
+            _ if index >= limits.max_documents => {
+                let message = format!("more than {} documents in one source", limits.max_documents);
+                let problem = Problem::new(MAX_DOCUMENTS, 0, 0, message);
+                (text.len()..text.len(), Err(problem))
+            }
+            Chunk::Yaml(range) => {
+                let part = text.get(range.clone()).unwrap_or("");
+                let base = range.start;
+                let mut read = |part: &str| {
+                    compose::compose(source, base, part, limits, &mut budget, &mut warnings)
+                };
+                // A last line without a line break is read as if it had one.
+                let result = if part.ends_with('\n') {
+                    read(part)
+                } else {
+                    read(&format!("{part}\n"))
+                };
+                let result = result.map_err(|p| name_template(p, part));
+                (range, result)
+            }
+            Chunk::BadSeparator { range, line } => {
+                let (start, end) = (line.start - range.start, line.end - range.start);
+                let message = "a line that begins with `---` must be nothing else";
+                let problem = Problem::new(SEPARATOR, start, end, message)
+                    .help("only spaces and a comment may follow `---`");
+                (range, Err(problem))
+            }
+        };
+        documents.push(Document {
+            index,
+            span: span(source, range.start, range.end),
+            result: result.map_err(|p| p.at(source, range.start, range.len())),
+            warnings,
+        });
+        if index >= limits.max_documents {
+            break;
+        }
+    }
+    documents
+}
+
+/// Says so when the text is no YAML because it is a template.
+fn name_template(problem: Problem, text: &str) -> Problem {
+    if ![SYNTAX, KEY].contains(&problem.code()) {
+        return problem;
+    }
+    let Some(at) = template_near(text, problem.start()) else {
+        return problem;
+    };
+    let end = text.get(at..).and_then(|t| t.find('\n'));
+    let end = end.map_or(text.len(), |n| at + n);
+    Problem::new(TEMPLATE, at, end, "this is a template, not YAML")
+        .help("render it first, for example with `helm template`, and read the result")
+}
+
+/// The last `{{` up to the end of the line of `at`, else the first one after.
+fn template_near(text: &str, at: usize) -> Option<usize> {
+    let line_end = text.bytes().skip(at).position(|b| b == b'\n');
+    let line_end = line_end.map_or(text.len(), |n| at + n);
+    text.get(..line_end)
+        .and_then(|t| t.rfind("{{"))
+        .or_else(|| text.find("{{"))
+}
+
+pub(crate) fn span(source: SourceId, start: usize, end: usize) -> Span {
+    let offset = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Span::new(source, offset(start), offset(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Document {
+        read(SourceId(0), text, &Limits::default()).remove(0)
+    }
+
+    #[test]
+    fn spans_are_exact() {
+        let text = "a: 'x y'\nb:\n  - \"q\"\n  - é\n";
+        let root = one(text).result.unwrap();
+        let at = |s: Span| &text[s.start as usize..s.end as usize];
+        let entries = root.entries();
+        assert_eq!(at(entries[0].key_span), "a");
+        assert_eq!(at(entries[0].node.span), "'x y'");
+        let items = entries[1].node.items();
+        assert_eq!(at(items[0].span), "\"q\"");
+        assert_eq!(at(items[1].span), "é");
+    }
+
+    #[test]
+    fn aliases_and_merges_point_at_the_alias() {
+        let text = "a: &x {k: 1}\nb: *x\nc:\n  <<: *x\n  l: 2\n";
+        let root = one(text).result.unwrap();
+        let at = |s: Span| &text[s.start as usize..s.end as usize];
+        assert_eq!(at(root.get("b").unwrap().span), "*x");
+        let c = root.get("c").unwrap();
+        assert_eq!(c.get("k").unwrap().value, Value::Number(Number::Int(1)));
+        assert_eq!(at(c.get("k").unwrap().span), "*x");
+        assert_eq!(c.entries().len(), 2);
+    }
+
+    #[test]
+    fn the_last_duplicate_counts_and_is_told() {
+        let document = one("a: 1\na: 2\n");
+        assert_eq!(document.warnings.len(), 1);
+        assert_eq!(document.warnings[0].labels.len(), 1);
+        let root = document.result.unwrap();
+        assert_eq!(root.get("a").unwrap().value, Value::Number(Number::Int(2)));
+    }
+
+    #[test]
+    fn broken_documents_hide_nothing() {
+        let all = read(SourceId(0), "a: 1\n---\n[\n---\nb: 2\n", &Limits::default());
+        assert_eq!(all.len(), 3);
+        assert!(all[0].result.is_ok() && all[2].result.is_ok());
+        assert_eq!(all[1].result.as_ref().unwrap_err().code, SYNTAX);
+    }
+
+    #[test]
+    fn templates_are_named() {
+        let error = one("a: 1\n{{- if .x }}\nb: 2\n{{ end }}\n")
+            .result
+            .unwrap_err();
+        assert_eq!(error.code, TEMPLATE);
+        let error = one("a: {{ .Values.x }}\n").result.unwrap_err();
+        assert_eq!(error.code, TEMPLATE);
+        assert!(one("a: ${X}\n").result.is_ok());
+    }
+
+    #[test]
+    fn limits_are_named() {
+        let limits = Limits {
+            max_bytes: 10,
+            max_depth: 3,
+            max_nodes: 4,
+            max_documents: 1,
+        };
+        let code = |text: &str, limits: &Limits| {
+            read(SourceId(0), text, limits)
+                .pop()
+                .unwrap()
+                .result
+                .unwrap_err()
+                .code
+        };
+        assert_eq!(code("a: 123456789", &limits), MAX_BYTES);
+        assert_eq!(code("[[[[1]]]]", &limits), MAX_DEPTH);
+        assert_eq!(code("[1,2,3,4]", &limits), MAX_NODES);
+        assert_eq!(code("a\n---\nb", &limits), MAX_DOCUMENTS);
+        let mut bomb = "a0: &a0 [x]\n".to_owned();
+        for i in 0..20 {
+            bomb += &format!(
+                "a{}: &a{} [{}*a{i}]\n",
+                i + 1,
+                i + 1,
+                format!("*a{i},").repeat(9)
+            );
+        }
+        assert_eq!(code(&bomb, &Limits::default()), MAX_ALIASES);
+    }
+}
