@@ -23,6 +23,7 @@
 
 pub mod config;
 pub mod diagnostic;
+pub mod label;
 pub mod object;
 pub mod source;
 pub mod yaml;
