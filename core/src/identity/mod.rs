@@ -1,0 +1,20 @@
+//! Security identities: the numbers that label sets are known by.
+//!
+//! In: label sets and prefixes. Out: [`NumericIdentity`]s, the set of all
+//! identities in force ([`IdentityTable`]), their allocation, and the map from
+//! addresses to identities. Follows Cilium 1.20.2 pkg/identity, pkg/ipcache
+//! and bpf/lib/identity.h.
+
+mod allocator;
+mod ipcache;
+mod numeric;
+mod reserved;
+mod table;
+
+pub use allocator::{AllocationError, Allocator, LocalAllocator, LocalState, MemoryAllocator};
+pub use ipcache::{IpCache, IpCacheEntry, PrefixMetadata};
+pub use numeric::{AGGREGATES, NumericIdentity, Scope};
+pub use reserved::{
+    Reserved, ReservedLookup, reserved_identities, reserved_lookup, scope_for_labels,
+};
+pub use table::{Identity, IdentityTable};
