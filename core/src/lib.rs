@@ -26,5 +26,6 @@ pub mod diagnostic;
 pub mod identity;
 pub mod label;
 pub mod object;
+pub mod selector;
 pub mod source;
 pub mod yaml;

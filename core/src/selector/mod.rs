@@ -1,0 +1,471 @@
+//! Selectors: questions asked of label sets.
+//!
+//! In: selectors as written ([`crate::object`]), scoped by whoever translates
+//! a policy. Out: [`Selector`]s, which match label sets, and the
+//! [`SelectorIndex`], which knows the identities each of them selects.
+//!
+//! Two selectors are the same exactly when their *keys* are equal, and keys
+//! keep the spelling of the author: Cilium merges rules by that identity
+//! (pkg/policy/selectorcache.go), so `app: b` and `k8s:app: b` are two
+//! selectors that happen to select the same pods.
+
+mod index;
+mod query;
+
+pub use index::{SelectorId, SelectorIndex};
+pub use query::{Expression, LabelQuery};
+
+use crate::config::Config;
+use crate::label::{Label, LabelSet, LabelSource, keys};
+use crate::object::SelectorOperator;
+use crate::source::Span;
+use ipnet::IpNet;
+use std::fmt;
+use std::sync::Arc;
+
+/// One condition on a label set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The label asked for; its value is not used.
+    pub key: Label,
+    /// How it is asked.
+    pub operator: SelectorOperator,
+    /// Values of `In` and `NotIn`, in the order written.
+    pub values: Vec<Arc<str>>,
+}
+
+impl Requirement {
+    /// The label must be there, whatever its value.
+    #[must_use]
+    pub fn exists(key: Label) -> Self {
+        Self {
+            key,
+            operator: SelectorOperator::Exists,
+            values: Vec::new(),
+        }
+    }
+
+    /// The label must not be there.
+    #[must_use]
+    pub fn absent(key: Label) -> Self {
+        Self {
+            key,
+            operator: SelectorOperator::DoesNotExist,
+            values: Vec::new(),
+        }
+    }
+
+    /// Tests a label set.
+    #[must_use]
+    pub fn matches(&self, labels: &LabelSet) -> bool {
+        let found = labels.find(&self.key);
+        let listed = || found.is_some_and(|l| self.values.iter().any(|v| **v == *l.value()));
+        match self.operator {
+            SelectorOperator::In => listed(),
+            SelectorOperator::NotIn => !listed(),
+            SelectorOperator::Exists => found.is_some(),
+            SelectorOperator::DoesNotExist => found.is_none(),
+        }
+    }
+
+    /// Tests a label set the way `cidrGroupSelector` does: a value is part of
+    /// the key, joined by `+`, because a prefix may be in several groups.
+    fn matches_encoded(&self, labels: &LabelSet) -> bool {
+        let listed = || {
+            self.values.iter().any(|v| {
+                let key = format!("{}+{v}", self.key.key());
+                labels
+                    .find(&Label::new(self.key.source().clone(), key, ""))
+                    .is_some()
+            })
+        };
+        match self.operator {
+            SelectorOperator::In => listed(),
+            SelectorOperator::NotIn => !listed(),
+            SelectorOperator::Exists | SelectorOperator::DoesNotExist => self.matches(labels),
+        }
+    }
+}
+
+/// What kind of selector it is, as far as matching depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SelectorKind {
+    /// Labels of endpoints, entities, nodes.
+    Labels,
+    /// A prefix or a CIDR group by name.
+    Cidr,
+    /// CIDR groups by their labels.
+    CidrGroup,
+    /// A DNS name or pattern.
+    Fqdn,
+}
+
+/// A selector ready to match.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    key: Arc<str>,
+    kind: SelectorKind,
+    requirements: Vec<Requirement>,
+    span: Span,
+}
+
+impl PartialEq for Selector {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Selector {}
+
+/// Key of the selector that selects everything.
+const WILDCARD_KEY: &str = "{}{}";
+/// Key of the selector of the entity `none`.
+const NONE_KEY: &str = "{reserved:none:}{}";
+
+impl Selector {
+    /// Makes a selector from its parts. `key` decides which selectors are the
+    /// same one.
+    #[must_use]
+    pub fn new(
+        key: impl Into<Arc<str>>,
+        kind: SelectorKind,
+        requirements: Vec<Requirement>,
+        span: Span,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            kind,
+            requirements,
+            span,
+        }
+    }
+
+    /// Selects everything, identities without labels included.
+    #[must_use]
+    pub fn wildcard(span: Span) -> Self {
+        LabelQuery::default().build(span)
+    }
+
+    /// Selects what carries a `reserved:` label.
+    #[must_use]
+    pub fn reserved(name: &str, span: Span) -> Self {
+        let mut query = LabelQuery::default();
+        query.add_match(format!("reserved:{name}"), "");
+        query.build(span)
+    }
+
+    /// Selects a prefix as a rule writes it (`text` is a prefix or an
+    /// address), without some prefixes inside it.
+    #[must_use]
+    pub fn cidr(
+        text: &str,
+        prefix: &IpNet,
+        except: &[(&str, IpNet)],
+        config: &Config,
+        span: Span,
+    ) -> Self {
+        let requirement = Requirement::exists(crate::label::cidr_label(prefix, config));
+        Self::new(
+            format!("cidr:{text}{}", except_key(except)),
+            SelectorKind::Cidr,
+            with_except(vec![requirement], except, config),
+            span,
+        )
+    }
+
+    /// Selects the prefixes of a CIDR group by the group's name.
+    #[must_use]
+    pub fn cidr_group(name: &str, except: &[(&str, IpNet)], config: &Config, span: Span) -> Self {
+        let key = format!("{}/{name}", keys::CIDR_GROUP_NAME);
+        let label = Label::new(LabelSource::CidrGroup, key.as_str(), "");
+        Self::new(
+            format!("cidrgroup:{key}{}", except_key(except)),
+            SelectorKind::Cidr,
+            with_except(vec![Requirement::exists(label)], except, config),
+            span,
+        )
+    }
+
+    /// Selects the prefixes of CIDR groups by the groups' labels. Without
+    /// conditions its key is the wildcard's: Cilium then selects *everything*.
+    #[must_use]
+    pub fn cidr_groups(
+        query: LabelQuery,
+        except: &[(&str, IpNet)],
+        config: &Config,
+        span: Span,
+    ) -> Self {
+        let groups = query.build(span);
+        Self::new(
+            format!("{}{}", groups.key, except_key(except)),
+            SelectorKind::CidrGroup,
+            with_except(groups.requirements, except, config),
+            span,
+        )
+    }
+
+    /// Selects the addresses that DNS gave for a name or pattern.
+    #[must_use]
+    pub fn fqdn(match_name: &str, match_pattern: &str, span: Span) -> Self {
+        let label = if match_name.is_empty() {
+            match_pattern
+        } else {
+            match_name
+        };
+        Self::new(
+            format!("MatchName: {match_name}, MatchPattern: {match_pattern}"),
+            SelectorKind::Fqdn,
+            vec![Requirement::exists(Label::new(
+                LabelSource::Fqdn,
+                label,
+                "",
+            ))],
+            span,
+        )
+    }
+
+    /// Its identity among selectors.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub fn kind(&self) -> SelectorKind {
+        self.kind
+    }
+
+    /// Its conditions; all must hold.
+    #[must_use]
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
+    /// Where it is written.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// True for the selector that policy maps store under identity 0 and the
+    /// aggregates instead of every identity.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        &*self.key == WILDCARD_KEY
+    }
+
+    /// True for the entity `none`, which nothing ever carries.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        &*self.key == NONE_KEY
+    }
+
+    /// The DNS name or pattern as written, for FQDN selectors.
+    #[must_use]
+    pub fn fqdn_label(&self) -> Option<&str> {
+        match (self.kind, self.requirements.first()) {
+            (SelectorKind::Fqdn, Some(r)) => Some(r.key.key()),
+            _ => None,
+        }
+    }
+
+    /// The prefixes it speaks of, exceptions included.
+    pub fn prefixes(&self) -> impl Iterator<Item = &IpNet> {
+        let cidr = matches!(self.kind, SelectorKind::Cidr | SelectorKind::CidrGroup);
+        self.requirements
+            .iter()
+            .filter(move |_| cidr)
+            .filter_map(|r| r.key.prefix())
+    }
+
+    /// The namespaces outside which it selects nothing, when its conditions
+    /// say so.
+    #[must_use]
+    pub fn namespaces(&self) -> Option<&[Arc<str>]> {
+        self.requirements
+            .iter()
+            .find(|r| {
+                r.operator == SelectorOperator::In
+                    && r.key.source() == &LabelSource::K8s
+                    && r.key.key() == keys::POD_NAMESPACE
+            })
+            .map(|r| r.values.as_slice())
+    }
+
+    /// Tests a label set.
+    #[must_use]
+    pub fn matches(&self, labels: &LabelSet, config: &Config) -> bool {
+        // A selector with the wildcard's key *is* the wildcard, whatever it
+        // was written as.
+        if self.is_wildcard() {
+            return true;
+        }
+        match self.kind {
+            SelectorKind::Labels => self.requirements.iter().all(|r| r.matches(labels)),
+            SelectorKind::Fqdn => self
+                .requirements
+                .iter()
+                .all(|r| labels.find(&r.key).is_some_and(|l| l.value().is_empty())),
+            SelectorKind::Cidr | SelectorKind::CidrGroup => self.matches_prefix(labels, config),
+        }
+    }
+
+    /// Prefix selectors see the world only, unless the match mode says
+    /// otherwise (Cilium 1.20.2 pkg/policy/types/selector.go).
+    fn matches_prefix(&self, labels: &LabelSet, config: &Config) -> bool {
+        let world = ["world", "world-ipv4", "world-ipv6"]
+            .iter()
+            .any(|w| labels.get(w).is_some());
+        let node = labels.get("host").is_some() || labels.get("remote-node").is_some();
+        let visible =
+            world || (node && config.cidr_matches_nodes) || (!node && config.cidr_matches_pods);
+        visible
+            && self.requirements.iter().all(|r| match self.kind {
+                SelectorKind::CidrGroup => r.matches_encoded(labels),
+                _ => matches_any_prefix(r, labels, config) || r.matches(labels),
+            })
+    }
+}
+
+/// In match mode `pods` a /0 also means every identity that has a prefix of
+/// that family.
+fn matches_any_prefix(r: &Requirement, labels: &LabelSet, config: &Config) -> bool {
+    if !config.cidr_matches_pods || r.key.source() != &LabelSource::Reserved {
+        return false;
+    }
+    let (four, six) = match r.key.key() {
+        "world" => (true, true),
+        "world-ipv4" => (true, false),
+        "world-ipv6" => (false, true),
+        _ => return false,
+    };
+    labels.iter().filter_map(Label::prefix).any(|p| match p {
+        IpNet::V4(_) => config.ipv4 && four,
+        IpNet::V6(_) => config.ipv6 && six,
+    })
+}
+
+fn with_except(
+    mut requirements: Vec<Requirement>,
+    except: &[(&str, IpNet)],
+    config: &Config,
+) -> Vec<Requirement> {
+    requirements.extend(
+        except
+            .iter()
+            .map(|(_, p)| Requirement::absent(crate::label::cidr_label(p, config))),
+    );
+    requirements
+}
+
+fn except_key(except: &[(&str, IpNet)]) -> String {
+    if except.is_empty() {
+        return String::new();
+    }
+    let texts: Vec<&str> = except.iter().map(|(text, _)| *text).collect();
+    format!("-[{}]", texts.join(","))
+}
+
+impl fmt::Display for Selector {
+    /// The conditions as people read them: `app=web, !role`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_wildcard() {
+            return f.write_str("everything");
+        }
+        if let Some(name) = self.fqdn_label() {
+            return f.write_str(name);
+        }
+        for (i, r) in self.requirements.iter().enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            let key = r.key.to_string();
+            let key = key.strip_prefix("any:").unwrap_or(&key);
+            match (r.operator, r.values.as_slice()) {
+                (SelectorOperator::In, [one]) if one.is_empty() => write!(f, "{key}")?,
+                (SelectorOperator::In, [one]) => write!(f, "{key}={one}")?,
+                (SelectorOperator::In, all) => write!(f, "{key} in ({})", all.join(", "))?,
+                (SelectorOperator::NotIn, all) => write!(f, "{key} not in ({})", all.join(", "))?,
+                (SelectorOperator::Exists, _) => write!(f, "{key}")?,
+                (SelectorOperator::DoesNotExist, _) => write!(f, "!{key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(labels: &[&str]) -> LabelSet {
+        labels.iter().map(|l| Label::parse(l)).collect()
+    }
+
+    fn net(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn prefixes_match_the_world_only() {
+        let c = Config::default();
+        let ten = Selector::cidr("10.0.0.0/8", &net("10.0.0.0/8"), &[], &c, Span::default());
+        assert!(ten.matches(&set(&["cidr:10.1.0.0/16", "reserved:world-ipv4"]), &c));
+        assert!(!ten.matches(&set(&["cidr:10.1.0.0/16"]), &c));
+        assert!(!ten.matches(&set(&["cidr:11.1.0.0/16", "reserved:world-ipv4"]), &c));
+        let except = Selector::cidr(
+            "10.0.0.0/8",
+            &net("10.0.0.0/8"),
+            &[("10.1.0.0/16", net("10.1.0.0/16"))],
+            &c,
+            Span::default(),
+        );
+        assert!(!except.matches(&set(&["cidr:10.1.0.0/16", "reserved:world-ipv4"]), &c));
+        assert!(except.matches(&set(&["cidr:10.0.0.0/8", "reserved:world-ipv4"]), &c));
+        assert_eq!(except.key(), "cidr:10.0.0.0/8-[10.1.0.0/16]");
+        assert_eq!(except.prefixes().count(), 2);
+        let all = Selector::cidr("0.0.0.0/0", &net("0.0.0.0/0"), &[], &c, Span::default());
+        assert!(all.matches(&set(&["cidr:10.1.0.0/16", "reserved:world-ipv4"]), &c));
+        assert!(!all.matches(&set(&["reserved:aggregate-world"]), &c));
+    }
+
+    #[test]
+    fn an_empty_group_selector_is_the_wildcard() {
+        let c = Config::default();
+        let s = Selector::cidr_groups(LabelQuery::default(), &[], &c, Span::default());
+        assert!(s.is_wildcard());
+        assert!(s.matches(&set(&["k8s:app=web"]), &c));
+        let e = Selector::cidr_groups(
+            LabelQuery::default(),
+            &[("10.0.0.0/8", net("10.0.0.0/8"))],
+            &c,
+            Span::default(),
+        );
+        assert!(!e.is_wildcard());
+        assert!(!e.matches(&set(&["k8s:app=web"]), &c));
+        assert!(e.matches(&set(&["reserved:world-ipv4"]), &c));
+    }
+
+    #[test]
+    fn group_values_are_part_of_the_key() {
+        let c = Config::default();
+        let mut q = LabelQuery::default();
+        q.add_match("cidrgroup:env", "prod");
+        let s = Selector::cidr_groups(q, &[], &c, Span::default());
+        let group = set(&[
+            "cidrgroup:env=dev",
+            "cidrgroup:env+prod",
+            "reserved:world-ipv4",
+        ]);
+        assert!(s.matches(&group, &c));
+        assert!(!s.matches(&set(&["cidrgroup:env=prod", "reserved:world-ipv4"]), &c));
+    }
+
+    #[test]
+    fn the_entity_none_is_known() {
+        assert!(Selector::reserved("none", Span::default()).is_none());
+        assert!(!Selector::reserved("host", Span::default()).is_none());
+        assert!(Selector::wildcard(Span::default()).is_wildcard());
+    }
+}
