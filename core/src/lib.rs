@@ -26,6 +26,7 @@ pub mod diagnostic;
 pub mod identity;
 pub mod label;
 pub mod object;
+pub mod rule;
 pub mod selector;
 pub mod source;
 pub mod yaml;

@@ -78,7 +78,7 @@ impl LabelSet {
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut text = String::with_capacity(self.0.len() * 30);
-        for l in self.iter() {
+        for l in self {
             for part in [l.source().as_str(), ":", l.key(), "=", l.value(), ";"] {
                 text.push_str(part);
             }

@@ -36,7 +36,7 @@ impl LabelQuery {
     #[must_use]
     pub fn from_object(selector: &LabelSelector, source: &str) -> Self {
         let mut query = Self::default();
-        query.extend_from(selector, source, |key| key.to_owned());
+        query.extend_from(selector, source, str::to_owned);
         query
     }
 
