@@ -8,29 +8,16 @@
 
 pub mod cilium;
 pub mod cluster_network_policy;
+pub mod decode;
+mod meta;
 pub mod network_policy;
 mod selector;
+pub mod template;
 
+pub use meta::{Head, ObjectMeta};
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
 
-use crate::source::{Span, Spanned};
-
-/// The metadata every object has, as far as policy depends on it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ObjectMeta {
-    /// `metadata.name`; empty when absent.
-    pub name: Spanned<String>,
-    /// `metadata.namespace` as written.
-    pub namespace: Option<Spanned<String>>,
-    /// `metadata.labels`, in the order written.
-    pub labels: Vec<(Spanned<String>, Spanned<String>)>,
-    /// `metadata.annotations`, in the order written.
-    pub annotations: Vec<(Spanned<String>, Spanned<String>)>,
-    /// `metadata.uid`; empty when absent.
-    pub uid: String,
-    /// `metadata.creationTimestamp` as written; empty when absent.
-    pub creation_timestamp: String,
-}
+use crate::source::Span;
 
 /// Who an object is and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

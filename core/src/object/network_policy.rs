@@ -1,7 +1,9 @@
 //! `NetworkPolicy` (networking.k8s.io/v1) as written.
 
+use super::decode::{Decode, Decoder};
 use super::{LabelSelector, ObjectMeta};
 use crate::source::{Span, Spanned};
+use crate::yaml::{Node, Value};
 
 /// A Kubernetes NetworkPolicy.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,4 +79,23 @@ pub enum IntOrString {
     Int(i32),
     /// A JSON string.
     String(String),
+}
+
+impl Default for IntOrString {
+    fn default() -> Self {
+        Self::Int(0)
+    }
+}
+
+impl Decode for IntOrString {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Self {
+        match node.value {
+            Value::String(_) => Self::String(decoder.decode(node)),
+            Value::Number(_) | Value::Null => Self::Int(decoder.decode(node)),
+            _ => {
+                decoder.wrong_type(node, "a number or a string");
+                Self::default()
+            }
+        }
+    }
 }

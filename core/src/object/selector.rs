@@ -1,6 +1,8 @@
 //! `metav1.LabelSelector` as written.
 
+use super::decode::{Decode, Decoder};
 use crate::source::{Span, Spanned};
+use crate::yaml::Node;
 
 /// A label selector. Both lists empty: selects everything in its scope.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,7 +16,7 @@ pub struct LabelSelector {
 }
 
 /// One element of `matchExpressions`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SelectorRequirement {
     /// Where it stands.
     pub span: Span,
@@ -50,5 +52,39 @@ impl SelectorOperator {
             Self::Exists => "Exists",
             Self::DoesNotExist => "DoesNotExist",
         }
+    }
+}
+
+impl std::str::FromStr for SelectorOperator {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::In, Self::NotIn, Self::Exists, Self::DoesNotExist]
+            .into_iter()
+            .find(|o| o.as_str() == text)
+            .ok_or(())
+    }
+}
+
+impl Decode for LabelSelector {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Self {
+        decoder.fields(node, |f| Self {
+            span: f.span(),
+            match_labels: f.string_map("matchLabels"),
+            match_expressions: f.get("matchExpressions"),
+        })
+    }
+}
+
+impl Decode for SelectorRequirement {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Self {
+        decoder.fields(node, |f| Self {
+            span: f.span(),
+            key: f.get("key"),
+            operator: f
+                .get::<Spanned<String>>("operator")
+                .map(|text| text.parse().ok()),
+            values: f.get("values"),
+        })
     }
 }
