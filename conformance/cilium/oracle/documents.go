@@ -162,14 +162,24 @@ func (d *document) read(config Config, text []byte) {
 	d.resource = ipcachetypes.NewResourceID(kind.resource, d.Namespace, d.Name)
 	d.source = kind.source
 
-	d.Schema = validateSchema(head.APIVersion, head.Kind, text)
-	if config.EnforceSchema && d.Schema != "" {
-		d.refuse(stageSchema, errors.New(d.Schema))
-		return
+	var stored []byte
+	err := guard("schema", func() error {
+		stored, d.Schema = validateSchema(head.APIVersion, head.Kind, text)
+		return nil
+	})
+	if err != nil {
+		d.Schema = err.Error()
+	}
+	if config.EnforceSchema {
+		if d.Schema != "" {
+			d.refuse(stageSchema, errors.New(d.Schema))
+			return
+		}
+		text = stored
 	}
 
 	var parse func() error
-	err := guard("decode", func() (err error) {
+	err = guard("decode", func() (err error) {
 		parse, err = kind.decode(d, config, text)
 		return err
 	})
