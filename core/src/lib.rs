@@ -27,6 +27,7 @@ pub mod identity;
 pub mod label;
 pub mod object;
 pub mod rule;
+pub mod scenario;
 pub mod selector;
 pub mod source;
 pub mod yaml;

@@ -1,0 +1,15 @@
+//! The exchange format by which any engine is compared with any other.
+//!
+//! In: a [`Scenario`] (options, policies as text, identities, endpoints and
+//! queries), read from JSON by [`Scenario::parse`]. Out: an [`Answer`]: what
+//! became of each document, the policy map of each endpoint, the verdict of
+//! each query. Cilium's own engine answers the same scenarios
+//! (`conformance/cilium`), so two answers can be compared field by field.
+
+mod format;
+
+pub use format::{
+    Answer, CidrMatchMode, EndpointAnswer, IdentityAnswer, MapEntry, MapKey, NamedPort, Namespace,
+    PolicyAnswer, Proto, Query, QueryAnswer, Scenario, ScenarioCidrGroup, ScenarioConfig,
+    ScenarioEndpoint, ScenarioError, ScenarioIdentity,
+};
