@@ -129,6 +129,7 @@ impl Decoder {
             node,
             decoder: self,
             known: Vec::new(),
+            foreign: Vec::new(),
         };
         let built = build(&mut fields);
         fields.report_unknown();
@@ -172,21 +173,15 @@ impl Decoder {
         items
     }
 
-    /// Decodes a mapping of strings; a `null` value is the empty string.
-    pub fn string_map(&mut self, node: &Node) -> Vec<(Spanned<String>, Spanned<String>)> {
-        self.map_of(node, |entry, d| {
-            d.note_template(&entry.key, entry.key_span);
-            d.decode(&entry.node)
-        })
-    }
-
-    fn map_of(
+    /// Decodes every value of a mapping with its key appended to the path;
+    /// `null` is an empty mapping.
+    pub fn map<T>(
         &mut self,
         node: &Node,
-        mut value: impl FnMut(&Entry, &mut Self) -> Spanned<String>,
-    ) -> Vec<(Spanned<String>, Spanned<String>)> {
+        mut value: impl FnMut(&Entry, &mut Self) -> T,
+    ) -> Vec<(Spanned<String>, T)> {
         if !matches!(node.value, Value::Null | Value::Map(_)) {
-            self.wrong_type(node, "a mapping of strings");
+            self.wrong_type(node, "a mapping");
         }
         node.entries()
             .iter()
@@ -197,10 +192,18 @@ impl Decoder {
             .collect()
     }
 
+    /// Decodes a mapping of strings; a `null` value is the empty string.
+    pub fn string_map(&mut self, node: &Node) -> Vec<(Spanned<String>, Spanned<String>)> {
+        self.map(node, |entry, d| {
+            d.note_template(&entry.key, entry.key_span);
+            d.decode(&entry.node)
+        })
+    }
+
     /// A mapping of strings that people and other tools read: unresolved
     /// variables in it are not reported.
     pub fn free_text_map(&mut self, node: &Node) -> Vec<(Spanned<String>, Spanned<String>)> {
-        self.map_of(node, |entry, d| d.free_text(&entry.node))
+        self.map(node, |entry, d| d.free_text(&entry.node))
     }
 
     /// A string that people read and nothing depends on: unresolved variables
@@ -242,7 +245,7 @@ impl Decoder {
             if let Some((text, certain)) = scalar_text(node) {
                 d = d
                     .help(format!(
-                        "put it in quotes: YAML reads {text} as a {} otherwise",
+                        "put it in quotes: without them YAML reads a {}",
                         node.type_name()
                     ))
                     .fix("quote the value", node.span, format!("\"{text}\""), certain);
@@ -304,6 +307,7 @@ pub struct Fields<'n, 'd> {
     node: &'n Node,
     decoder: &'d mut Decoder,
     known: Vec<&'static str>,
+    foreign: Vec<(&'static [&'static str], &'static str)>,
 }
 
 impl<'n> Fields<'n, '_> {
@@ -367,6 +371,12 @@ impl<'n> Fields<'n, '_> {
         self.known.extend(names);
     }
 
+    /// Fields that people write here although the type does not have them,
+    /// with what to tell them.
+    pub fn foreign(&mut self, names: &'static [&'static str], help: &'static str) {
+        self.foreign.push((names, help));
+    }
+
     /// Decodes a field by hand, inside its path; `None` when it is absent.
     pub fn with<T>(
         &mut self,
@@ -385,15 +395,12 @@ impl<'n> Fields<'n, '_> {
         let mut value = None;
         for entry in entries {
             if entry.key != name {
-                self.decoder.report(
-                    Diagnostic::new(
-                        FIELD_CASE,
-                        entry.key_span,
-                        format!("field `{}` is spelled `{name}`", entry.key),
-                    )
+                let message = format!("field `{}` is spelled `{name}`", entry.key);
+                let d = Diagnostic::new(FIELD_CASE, entry.key_span, message)
                     .help("Cilium takes it, but the API server drops it")
-                    .fix("correct the name", entry.key_span, name, true),
-                );
+                    .fix("correct the name", entry.key_span, name, true);
+                self.decoder
+                    .in_field(&entry.key, |decoder| decoder.report(d));
             }
             value = Some(
                 self.decoder
@@ -417,6 +424,16 @@ impl<'n> Fields<'n, '_> {
                 entry.key_span,
                 format!("unknown field `{}`", entry.key),
             );
+            let foreign = self
+                .foreign
+                .iter()
+                .find(|(names, _)| names.iter().any(|name| same_letters(name, &entry.key)));
+            if let Some((_, help)) = foreign {
+                let d = d.help(format!("it has no effect: {help}"));
+                self.decoder
+                    .in_field(&entry.key, |decoder| decoder.report(d));
+                continue;
+            }
             let close = self.known.iter().find(|n| same_letters(n, &entry.key));
             let close = close.copied().or_else(|| {
                 let free = self.known.iter().copied();
@@ -478,6 +495,15 @@ macro_rules! decode_integer {
 }
 
 decode_integer!(u8, u16, i32, u32, i64);
+
+impl Decode for u64 {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Self {
+        if let Value::Number(Number::UInt(u)) = node.value {
+            return u;
+        }
+        Self::try_from(decoder.integer(node, 0, i64::MAX)).unwrap_or_default()
+    }
+}
 
 impl<T: Decode> Decode for Spanned<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Self {

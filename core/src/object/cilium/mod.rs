@@ -5,6 +5,12 @@
 //! pkg/k8s/apis/cilium.io/v2. `Option<Vec<_>>` keeps "absent" and "present but
 //! empty" apart where Cilium does.
 
+mod decode;
+mod icmp;
+
+pub use decode::{ICMP_TYPE, REMOVED_FIELD, RULE_LABEL};
+pub use icmp::{IcmpFamily, icmp_type_number};
+
 use super::{LabelSelector, ObjectMeta};
 use crate::source::{Span, Spanned};
 
@@ -20,9 +26,14 @@ pub struct CiliumPolicy {
     pub meta: ObjectMeta,
     /// `spec` followed by `specs`.
     pub specs: Vec<PolicySpec>,
+    /// `spec` or `specs` was written, if only as an empty list.
+    pub has_rules: bool,
+    /// The elements of `specs` that are `null`, by path: the agent crashes on
+    /// them. They are not in `specs`.
+    pub null_specs: Vec<Spanned<String>>,
 }
 
-/// One rule document: `spec`, or an element of `specs` (Go: `api.Rule`).
+/// One rule: `spec`, or an element of `specs` (Go: `api.Rule`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicySpec {
     /// Where it stands.
@@ -96,7 +107,7 @@ pub struct PolicyMember {
     pub to_ports: Vec<PortRule>,
     /// `icmps`.
     pub icmps: Vec<IcmpRule>,
-    /// `authentication.mode`.
+    /// `authentication.mode`; allow members only.
     pub authentication: Option<Spanned<String>>,
 }
 
@@ -128,7 +139,7 @@ pub struct Group {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AwsGroup {
     /// `labels`, in the order written.
-    pub labels: Vec<(String, String)>,
+    pub labels: Vec<(Spanned<String>, Spanned<String>)>,
     /// `securityGroupsIds`.
     pub security_groups_ids: Vec<String>,
     /// `securityGroupsNames`.
@@ -214,7 +225,7 @@ pub struct PortProtocol {
 pub struct TlsContext {
     /// Where it stands.
     pub span: Span,
-    /// `secret`, which is required.
+    /// `secret`; the schema requires it, the agent does not.
     pub secret: Option<Secret>,
     /// `trustedCA`: item of the secret.
     pub trusted_ca: String,
@@ -266,10 +277,9 @@ pub struct L7Rules {
     pub http: Option<Vec<HttpRule>>,
     /// `dns`.
     pub dns: Option<Vec<FqdnSelector>>,
-    /// `kafka` was written: gone since Cilium 1.20, dropped by the agent.
-    pub kafka: Option<Span>,
-    /// `l7` or `l7proto` was written: likewise gone.
-    pub generic: Option<Span>,
+    /// Keys of `kafka`, `l7` and `l7proto`: gone since Cilium 1.20, and
+    /// dropped by the agent.
+    pub removed: Vec<Spanned<String>>,
 }
 
 /// An element of `rules.http`.
@@ -285,8 +295,8 @@ pub struct HttpRule {
     pub host: Spanned<String>,
     /// `headers`, as written.
     pub headers: Vec<Spanned<String>>,
-    /// `headerMatches`.
-    pub header_matches: Vec<HeaderMatch>,
+    /// `headerMatches`; the agent crashes on an element that is `null`.
+    pub header_matches: Vec<Option<HeaderMatch>>,
 }
 
 /// An element of `headerMatches`.
@@ -320,8 +330,8 @@ pub struct IcmpField {
     pub span: Span,
     /// `family` as written; empty = IPv4.
     pub family: Spanned<String>,
-    /// `type` as the text Cilium keeps: decimal digits (names are resolved
-    /// while decoding, as Cilium does).
+    /// `type` as the text of the port Cilium makes of it: names are resolved
+    /// to digits, everything else stays as written (`300`, `+8`).
     pub icmp_type: Spanned<String>,
 }
 
