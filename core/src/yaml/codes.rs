@@ -73,6 +73,11 @@ impl Problem {
         self.0.code
     }
 
+    /// How many bytes it covers.
+    pub(super) fn len(&self) -> usize {
+        self.0.end - self.0.start
+    }
+
     pub(super) fn start(&self) -> usize {
         self.0.start
     }

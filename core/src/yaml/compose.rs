@@ -18,6 +18,9 @@ use std::collections::HashMap;
 /// Mappings shorter than this are searched key by key.
 const INDEXED_FROM: usize = 16;
 
+/// Duplicate keys told per document.
+const MAX_WARNINGS: usize = 100;
+
 /// What is left of the limits that hold for a whole source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
@@ -35,6 +38,7 @@ pub(super) fn compose(
     budget: &mut Budget,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Node, Problem> {
+    check_characters(text)?;
     let items = gather(text, limits, budget)?;
     let mut composer = Composer {
         items: &items,
@@ -53,7 +57,32 @@ pub(super) fn compose(
             span: span(source, base, base),
         });
     }
-    composer.value(0, None, 0).map(|(node, _)| node)
+    let built = composer.value(0, None, 0)?;
+    match built.unfit {
+        Some(problem) => Err(problem),
+        None => Ok(built.node),
+    }
+}
+
+/// YAML's printable characters; all others are refused wherever they stand.
+fn check_characters(text: &str) -> Result<(), Problem> {
+    let bytes = text.as_bytes();
+    for (at, &b) in bytes.iter().enumerate() {
+        let next = |ahead| bytes.get(at + ahead).copied().unwrap_or(0);
+        let len = match b {
+            0x20..=0x7E | b'\t' | b'\n' | b'\r' => continue,
+            0x00..=0x7F => 1,
+            0xC2 if next(1) < 0xA0 && next(1) != 0x85 => 2,
+            0xEF if next(1) == 0xBF && next(2) >= 0xBE => 3,
+            _ => continue,
+        };
+        let c = text.get(at..).and_then(|t| t.chars().next());
+        let code = c.map_or(0, u32::from);
+        let message = format!("YAML does not allow the character U+{code:04X}");
+        return Err(Problem::new(codes::CHARACTER, at, at + len, message)
+            .help("write it as an escape in double quotes"));
+    }
+    Ok(())
 }
 
 /// An event kept for composing: aliases know their target, collections their
@@ -86,7 +115,7 @@ fn gather<'a>(text: &'a str, limits: &Limits, budget: &Budget) -> Result<Vec<Ite
     let mut parser = Parser::new(text);
     let mut items: Vec<Item<'a>> = Vec::with_capacity(text.len() / 24);
     let mut open: Vec<usize> = Vec::new();
-    let mut anchors: HashMap<Cow<'a, str>, usize, ahash::RandomState> = HashMap::default();
+    let mut anchors: HashMap<&'a str, usize, ahash::RandomState> = HashMap::default();
     loop {
         let Event { kind, start, end } = parser.next()?;
         let at = items.len();
@@ -95,8 +124,8 @@ fn gather<'a>(text: &'a str, limits: &Limits, budget: &Budget) -> Result<Vec<Ite
         }
         let (anchor, shape) = match kind {
             Kind::DocumentEnd => return Ok(items),
-            Kind::Alias { name } => {
-                let Some(&target) = anchors.get(&name) else {
+            Kind::Alias(name) => {
+                let Some(&target) = anchors.get(name) else {
                     return Err(Problem::new(
                         codes::ALIAS,
                         start,
@@ -112,7 +141,7 @@ fn gather<'a>(text: &'a str, limits: &Limits, budget: &Budget) -> Result<Vec<Ite
                         format!("the value of anchor `{name}` contains itself"),
                     ));
                 }
-                (Cow::Borrowed(""), Shape::Alias(target))
+                ("", Shape::Alias(target))
             }
             Kind::Scalar {
                 anchor,
@@ -130,7 +159,7 @@ fn gather<'a>(text: &'a str, limits: &Limits, budget: &Budget) -> Result<Vec<Ite
                         _ => {}
                     }
                 }
-                (Cow::Borrowed(""), Shape::End)
+                ("", Shape::End)
             }
         };
         if !anchor.is_empty() {
@@ -144,6 +173,10 @@ fn gather<'a>(text: &'a str, limits: &Limits, budget: &Budget) -> Result<Vec<Ite
         }
         items.push(Item { shape, start, end });
     }
+}
+
+fn missing(at: usize) -> Problem {
+    Problem::new(codes::SYNTAX, at, at, "a value is missing")
 }
 
 fn too_deep(start: usize, end: usize, limits: &Limits) -> Problem {
@@ -173,63 +206,76 @@ struct Composer<'c, 'a> {
 /// The extent of the alias that a value came through.
 type Via = Option<(usize, usize)>;
 
-impl<'c, 'a> Composer<'c, 'a> {
-    /// The value at `at` and the index after it.
-    fn value(&mut self, at: usize, via: Via, depth: usize) -> Result<(Node, usize), Problem> {
-        let Some(item) = self.items.get(at) else {
-            return Err(Problem::new(codes::SYNTAX, 0, 0, "the document ends early"));
+/// A value that was read.
+struct Built {
+    node: Node,
+    /// Index of the item after it.
+    next: usize,
+    /// Why JSON cannot carry it: an error, unless a duplicate key replaces it.
+    unfit: Option<Problem>,
+}
+
+impl<'a> Composer<'_, 'a> {
+    fn value(&mut self, at: usize, via: Via, depth: usize) -> Result<Built, Problem> {
+        let items = self.items;
+        let Some(item) = items.get(at) else {
+            return Err(missing(0));
         };
         let (start, end) = via.unwrap_or((item.start, item.end));
         self.count(start, end)?;
-        let node = |value| Node {
-            value,
-            span: span(self.source, self.base + start, self.base + end),
-        };
-        match &item.shape {
+        let (value, next, unfit) = match &item.shape {
             Shape::Alias(target) => {
                 self.alias_depth += 1;
-                let (node, _) = self.value(*target, Some((start, end)), depth)?;
+                let built = self.value(*target, Some((start, end)), depth)?;
                 self.alias_depth -= 1;
-                Ok((node, at + 1))
+                return Ok(Built {
+                    next: at + 1,
+                    ..built
+                });
             }
             Shape::Scalar { tag, text, plain } => {
                 let problem = |message| Problem::new(codes::SCALAR, start, end, message);
                 let scalar = scalar::resolve(tag, *plain, text).map_err(problem)?;
                 self.charge_text(&scalar, via)?;
-                let Some(value) = scalar.into_value() else {
-                    let message = format!("JSON has no number for `{text}`");
-                    return Err(problem(message).help("put it in quotes if it is meant as text"));
-                };
-                Ok((
-                    Node {
-                        value,
-                        span: span(self.source, self.base + start, self.base + end),
-                    },
-                    at + 1,
-                ))
+                match scalar.into_value() {
+                    Some(value) => (value, at + 1, None),
+                    None => {
+                        let problem = problem(format!("JSON has no number for `{text}`"))
+                            .help("put it in quotes if it is meant as text");
+                        (Value::Null, at + 1, Some(problem))
+                    }
+                }
             }
             Shape::List { last } => {
                 self.check_depth(depth, start, end)?;
-                let mut list = node(Value::Null);
-                let mut values = Vec::new();
+                let mut list = Vec::new();
+                let mut unfit = None;
                 let mut next = at + 1;
                 while next < *last {
-                    let (node, after) = self.value(next, via, depth + 1)?;
-                    values.push(node);
-                    next = after;
+                    let built = self.value(next, via, depth + 1)?;
+                    list.push(built.node);
+                    unfit = unfit.or(built.unfit);
+                    next = built.next;
                 }
-                list.value = Value::List(values);
-                Ok((list, *last + 1))
+                (Value::List(list), *last + 1, unfit)
             }
             Shape::Map { last } => {
-                let mut map = node(Value::Null);
                 let mut keys = Keys::default();
                 self.map_into(&mut keys, at, via, depth, false)?;
-                map.value = Value::Map(keys.entries);
-                Ok((map, *last + 1))
+                let unfit = keys.unfit();
+                (Value::Map(keys.entries), *last + 1, unfit)
             }
-            Shape::End => Err(Problem::new(codes::SYNTAX, start, end, "value missing")),
-        }
+            Shape::End => return Err(missing(start)),
+        };
+        let node = Node {
+            value,
+            span: self.place(start, end),
+        };
+        Ok(Built { node, next, unfit })
+    }
+
+    fn place(&self, start: usize, end: usize) -> Span {
+        span(self.source, self.base + start, self.base + end)
     }
 
     /// Adds the pairs of the mapping at `at` to `keys`; `merged` when it is
@@ -265,38 +311,50 @@ impl<'c, 'a> Composer<'c, 'a> {
                 next = self.merge(keys, next + 1, via, depth)?;
                 continue;
             }
-            let (key, key_span, after) = self.key(next, via)?;
-            let (node, after) = self.value(after, via, depth + 1)?;
-            next = after;
+            let (key, key_span) = self.key(next, via)?;
+            let built = self.value(next + 1, via, depth + 1)?;
+            next = built.next;
+            let key = match key {
+                Ok(key) => key,
+                Err(problem) => {
+                    keys.refused.get_or_insert(problem);
+                    continue;
+                }
+            };
+            let state = Written {
+                merged,
+                unfit: built.unfit,
+            };
             let entry = Entry {
                 key,
                 key_span,
-                node,
+                node: built.node,
             };
-            let Some((earlier, was_merged)) = keys.insert(entry, merged) else {
+            let Some((earlier, was_merged)) = keys.insert(entry, state) else {
                 continue;
             };
-            if !merged && !was_merged && self.alias_depth == 0 {
-                self.warn_duplicate(keys, key_span, earlier);
+            if !merged && !was_merged && self.alias_depth == 0 && self.warnings.len() < MAX_WARNINGS
+            {
+                self.warn_duplicate(key_span, earlier);
             }
         }
         Ok(())
     }
 
-    fn warn_duplicate(&mut self, keys: &Keys, key_span: Span, earlier: Span) {
-        let key = keys.named(key_span);
-        let message = format!("key `{key}` stands twice in this mapping; the last one counts");
-        let warning = Diagnostic::new(codes::DUPLICATE_KEY, key_span, message)
+    fn warn_duplicate(&mut self, key: Span, earlier: Span) {
+        let message = "this key stands twice in its mapping; the last one counts";
+        let warning = Diagnostic::new(codes::DUPLICATE_KEY, key, message)
             .label(earlier, "this one is ignored")
             .help("remove one of the two");
         self.warnings.push(warning);
     }
 
-    /// The key at `at`, its place, and the index after it.
-    fn key(&mut self, at: usize, via: Via) -> Result<(String, Span, usize), Problem> {
+    /// The key at `at`, which takes one item, and its place. The inner error
+    /// stands for a key that JSON does not have.
+    fn key(&mut self, at: usize, via: Via) -> Result<(Result<String, Problem>, Span), Problem> {
         let items = self.items;
         let Some(mut item) = items.get(at) else {
-            return Err(Problem::new(codes::SYNTAX, 0, 0, "the document ends early"));
+            return Err(missing(0));
         };
         let (start, end) = via.unwrap_or((item.start, item.end));
         let refuse = |what| {
@@ -330,9 +388,8 @@ impl<'c, 'a> Composer<'c, 'a> {
         } else {
             "a number of this size"
         };
-        let key = key.into_key().ok_or_else(|| refuse(what))?;
-        let place = span(self.source, self.base + start, self.base + end);
-        Ok((key, place, at + 1))
+        let key = key.into_key().ok_or_else(|| refuse(what));
+        Ok((key, self.place(start, end)))
     }
 
     /// Merges the value at `at`, which follows a `<<`; the index after it.
@@ -469,27 +526,36 @@ fn allowed_ratio(decoded: usize) -> f64 {
 #[derive(Default)]
 struct Keys {
     entries: Vec<Entry>,
-    /// Whether the entry of the same index came from a `<<`.
-    merged: Vec<bool>,
+    /// What else is known of the entry of the same index.
+    written: Vec<Written>,
     index: HashMap<String, usize, ahash::RandomState>,
+    /// The first key that JSON does not have.
+    refused: Option<Problem>,
+}
+
+struct Written {
+    /// It came from a `<<`.
+    merged: bool,
+    /// As in [`Built`].
+    unfit: Option<Problem>,
 }
 
 impl Keys {
     /// Puts the entry in; when the key was there, the new one replaces it and
     /// the place of the old one and whether it was merged come back.
-    fn insert(&mut self, entry: Entry, merged: bool) -> Option<(Span, bool)> {
+    fn insert(&mut self, entry: Entry, written: Written) -> Option<(Span, bool)> {
         match self.position(&entry.key) {
             Some(i) => {
                 let old = self.entries.get_mut(i)?;
-                let was_merged = std::mem::replace(self.merged.get_mut(i)?, merged);
-                Some((std::mem::replace(old, entry).key_span, was_merged))
+                let was = std::mem::replace(self.written.get_mut(i)?, written);
+                Some((std::mem::replace(old, entry).key_span, was.merged))
             }
             None => {
                 if self.entries.len() >= INDEXED_FROM {
                     self.index.insert(entry.key.clone(), self.entries.len());
                 }
                 self.entries.push(entry);
-                self.merged.push(merged);
+                self.written.push(written);
                 if self.entries.len() == INDEXED_FROM {
                     let keys = self.entries.iter().map(|e| e.key.clone());
                     self.index = keys.zip(0..).collect();
@@ -506,10 +572,9 @@ impl Keys {
         self.index.get(key).copied()
     }
 
-    fn named(&self, key_span: Span) -> &str {
-        self.entries
-            .iter()
-            .find(|e| e.key_span == key_span)
-            .map_or("", |e| &e.key)
+    /// Why JSON cannot carry the mapping.
+    fn unfit(&mut self) -> Option<Problem> {
+        let value = self.written.iter_mut().find_map(|w| w.unfit.take());
+        self.refused.take().or(value)
     }
 }

@@ -8,7 +8,10 @@ mod compose;
 mod event;
 mod node;
 mod scalar;
+mod scan_scalar;
+mod scanner;
 mod stream;
+mod token;
 
 pub use codes::{
     ALIAS, CHARACTER, DUPLICATE_KEY, JSON, KEY, MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS,
@@ -93,15 +96,19 @@ pub fn read(source: SourceId, text: &str, limits: &Limits) -> Vec<Document> {
     };
     for (index, chunk) in stream::split(text, 0).enumerate() {
         let mut warnings = Vec::new();
-        let (range, result) = match chunk {
+        let (range, base, result) = match chunk {
             _ if index >= limits.max_documents => {
                 let message = format!("more than {} documents in one source", limits.max_documents);
                 let problem = Problem::new(MAX_DOCUMENTS, 0, 0, message);
-                (text.len()..text.len(), Err(problem))
+                (text.len()..text.len(), text.len(), Err(problem))
             }
             Chunk::Yaml(range) => {
                 let part = text.get(range.clone()).unwrap_or("");
-                let base = range.start;
+                // A byte order mark may begin every document.
+                let (part, base) = match part.strip_prefix('\u{FEFF}') {
+                    Some(rest) => (rest, range.start + '\u{FEFF}'.len_utf8()),
+                    None => (part, range.start),
+                };
                 let mut read = |part: &str| {
                     compose::compose(source, base, part, limits, &mut budget, &mut warnings)
                 };
@@ -112,20 +119,21 @@ pub fn read(source: SourceId, text: &str, limits: &Limits) -> Vec<Document> {
                     read(&format!("{part}\n"))
                 };
                 let result = result.map_err(|p| name_template(p, part));
-                (range, result)
+                (range, base, result)
             }
             Chunk::BadSeparator { range, line } => {
                 let (start, end) = (line.start - range.start, line.end - range.start);
                 let message = "a line that begins with `---` must be nothing else";
                 let problem = Problem::new(SEPARATOR, start, end, message)
                     .help("only spaces and a comment may follow `---`");
-                (range, Err(problem))
+                let base = range.start;
+                (range, base, Err(problem))
             }
         };
         documents.push(Document {
             index,
             span: span(source, range.start, range.end),
-            result: result.map_err(|p| p.at(source, range.start, range.len())),
+            result: result.map_err(|p| p.at(source, base, range.end - base)),
             warnings,
         });
         if index >= limits.max_documents {

@@ -40,7 +40,7 @@ pub(super) fn resolve<'a>(tag: &str, plain: bool, text: &'a str) -> Result<Scala
         "str" => return Ok(Scalar::Text(Cow::Borrowed(text))),
         "binary" => {
             return base64(text)
-                .map(|bytes| Scalar::Text(String::from_utf8_lossy(&bytes).into_owned().into()))
+                .map(|bytes| Scalar::Text(json_text(&bytes).into()))
                 .ok_or_else(|| "`!!binary` value is not base64".to_owned());
         }
         "timestamp" if is_timestamp(text) => return Ok(Scalar::Text(Cow::Borrowed(text))),
@@ -71,7 +71,7 @@ fn implicit(text: &str) -> Scalar<'_> {
         b'.' => match text {
             ".nan" | ".NaN" | ".NAN" => Scalar::Float(f64::NAN),
             ".inf" | ".Inf" | ".INF" => Scalar::Float(f64::INFINITY),
-            _ => decimal(text).map_or(string, Scalar::Float),
+            _ => fraction(text).map_or(string, Scalar::Float),
         },
         b'+' | b'-' | b'0'..=b'9' => match text {
             "+.inf" | "+.Inf" | "+.INF" => Scalar::Float(f64::INFINITY),
@@ -180,6 +180,23 @@ fn decimal(text: &str) -> Option<f64> {
     text.parse().ok().filter(|f: &f64| f.is_finite())
 }
 
+/// A float that begins with its point; `_` may stand between digits.
+fn fraction(text: &str) -> Option<f64> {
+    if !text.contains('_') {
+        return decimal(text);
+    }
+    let between_digits = text.split('_').skip(1).all(starts_digit)
+        && text
+            .rsplit('_')
+            .skip(1)
+            .all(|t| t.ends_with(|c: char| c.is_ascii_digit()));
+    decimal(&text.replace('_', "")).filter(|_| between_digits)
+}
+
+fn starts_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+}
+
 impl Scalar<'_> {
     /// The value as JSON carries it; `None` for what JSON has no number for.
     pub(super) fn into_value(self) -> Option<Value> {
@@ -241,6 +258,17 @@ fn float_key(f: f64) -> String {
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// Bytes as Go's JSON encoder writes them: every byte that is not UTF-8
+/// becomes U+FFFD.
+fn json_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }
 
 /// Go's `base64.StdEncoding`: padded, line breaks ignored.
