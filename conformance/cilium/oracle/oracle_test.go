@@ -69,6 +69,24 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
+// TestHostAddress checks that labels of a host's address go to the host, for one scenario only.
+func TestHostAddress(t *testing.T) {
+	labelled := mustRun(t, `{"identities": [
+	 {"id": 1, "ip": "192.168.0.1", "labels": {"reserved:host": "", "reserved:kube-apiserver": ""}}]}`)
+	plain := mustRun(t, `{}`)
+	for _, c := range []struct {
+		answer *Answer
+		want   []string
+	}{
+		{labelled, []string{"reserved:host", "reserved:kube-apiserver"}},
+		{plain, []string{"reserved:host"}},
+	} {
+		if got := c.answer.Identities[0]; got.ID != 1 || !reflect.DeepEqual(got.Labels, c.want) {
+			t.Errorf("host is %+v, want labels %v", got, c.want)
+		}
+	}
+}
+
 func TestStages(t *testing.T) {
 	const head = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p}\n"
 	text, err := json.Marshal(Scenario{

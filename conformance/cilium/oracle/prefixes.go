@@ -52,9 +52,11 @@ func resolvePrefixes(s *Scenario, documents []*document) (map[netip.Prefix]label
 		if !known {
 			return nil, errors.New("the ipcache has no entry for " + prefix.String())
 		}
-		resolved[prefix] = allocator.byID[found.ID].Labels
 		if found.ID == identity.ReservedIdentityHost {
+			// Not allocated: the ipcache changes the labels of the one host identity.
 			resolved[prefix] = identity.LookupReservedIdentity(found.ID).Labels
+		} else {
+			resolved[prefix] = allocator.byID[found.ID].Labels
 		}
 	}
 	// Workloads are no prefixes, but in one mode take labels from the prefixes around them.
