@@ -26,6 +26,8 @@ pub mod diagnostic;
 pub mod identity;
 pub mod label;
 pub mod object;
+pub mod policy_map;
+pub mod resolve;
 pub mod rule;
 pub mod scenario;
 pub mod selector;

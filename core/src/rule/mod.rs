@@ -49,9 +49,10 @@ impl fmt::Display for Direction {
 }
 
 /// What a rule does with the traffic it matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RuleVerdict {
     /// Lets it through, perhaps by way of a proxy.
+    #[default]
     Allow,
     /// Drops it.
     Deny,

@@ -1,0 +1,320 @@
+//! Filters and identities to entries.
+
+use super::key::{Key, L4Key};
+use super::named_ports::NamedPorts;
+use super::precedence::Precedence;
+use super::state::{Entry, MapState, Pass};
+use crate::identity::{AGGREGATES, NumericIdentity};
+use crate::resolve::{
+    DirectionPolicy, Filter, Origin, Parser, SelectorPolicy, SubjectPolicy, TierPolicy,
+};
+use crate::rule::{Direction, RulePort, RuleVerdict};
+use crate::selector::SelectorIndex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a redirect is known by: Cilium's proxy id without the endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RedirectKey {
+    /// Traffic direction.
+    pub direction: Direction,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// The port, or the first of a range.
+    pub port: u16,
+    /// The parser.
+    pub parser: Parser,
+    /// Qualified name of a custom listener; empty without one.
+    pub listener: Arc<str>,
+}
+
+/// Where redirects lead. The caller runs the proxies.
+pub trait ProxyPorts {
+    /// The proxy port of a redirect, host byte order. `None`: the redirect is
+    /// not realised yet, and its entries are left out, as Cilium does.
+    fn proxy_port(&mut self, redirect: &RedirectKey) -> Option<u16>;
+}
+
+/// Distinct proxy ports from 10001 on, for when no proxy runs: offline
+/// answers, tests.
+#[derive(Debug, Default)]
+pub struct StandInProxyPorts {
+    given: BTreeMap<RedirectKey, u16>,
+}
+
+impl ProxyPorts for StandInProxyPorts {
+    fn proxy_port(&mut self, redirect: &RedirectKey) -> Option<u16> {
+        let given = u16::try_from(self.given.len()).unwrap_or(u16::MAX);
+        let next = 10_001u16.saturating_add(given);
+        // Cilium's proxy ids do not tell parsers apart.
+        let key = RedirectKey {
+            parser: Parser::None,
+            ..redirect.clone()
+        };
+        Some(*self.given.entry(key).or_insert(next))
+    }
+}
+
+/// The policy map of one subject.
+#[derive(Clone, Debug)]
+pub struct PolicyMap {
+    /// Entries for traffic to the subject.
+    pub ingress: MapState,
+    /// Entries for traffic from it.
+    pub egress: MapState,
+}
+
+impl PolicyMap {
+    /// Puts the map of a resolved policy together.
+    ///
+    /// `subject_ports` resolves named ports on ingress, `peer_ports` on
+    /// egress.
+    #[must_use]
+    pub fn new(
+        policy: &SubjectPolicy,
+        selectors: &SelectorIndex,
+        subject_ports: &dyn Fn(&Arc<str>, u8) -> Option<u16>,
+        peer_ports: &NamedPorts,
+        proxy_ports: &mut dyn ProxyPorts,
+    ) -> Self {
+        let mut build = |direction| {
+            let mut distiller = Distiller {
+                policy: policy.direction(direction),
+                selectors,
+                subject_ports,
+                peer_ports,
+                proxy_ports: &mut *proxy_ports,
+                state: MapState::new(policy.direction(direction), selectors.config()),
+            };
+            distiller.run();
+            distiller.state
+        };
+        Self {
+            ingress: build(Direction::Ingress),
+            egress: build(Direction::Egress),
+        }
+    }
+
+    /// The entries of one direction.
+    #[must_use]
+    pub const fn direction(&self, direction: Direction) -> &MapState {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    /// Every entry: ingress first, then by identity, protocol, port and prefix.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(Key, &Entry)> {
+        let mut all: Vec<(Key, &Entry)> = Direction::BOTH
+            .into_iter()
+            .flat_map(|direction| {
+                self.direction(direction)
+                    .iter()
+                    .map(move |(identity, l4, entry)| {
+                        let key = Key {
+                            direction,
+                            identity,
+                            l4,
+                        };
+                        (key, entry)
+                    })
+            })
+            .collect();
+        all.sort_unstable_by_key(|(k, _)| *k);
+        all
+    }
+
+    /// How many entries there are, invalid ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ingress.len() + self.egress.len()
+    }
+
+    /// True without entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+struct Distiller<'a> {
+    policy: &'a DirectionPolicy,
+    selectors: &'a SelectorIndex,
+    subject_ports: &'a dyn Fn(&Arc<str>, u8) -> Option<u16>,
+    peer_ports: &'a NamedPorts,
+    proxy_ports: &'a mut dyn ProxyPorts,
+    state: MapState,
+}
+
+impl Distiller<'_> {
+    fn run(&mut self) {
+        if !self.policy.enforced {
+            let allow = Entry {
+                precedence: Precedence::allow(0, None),
+                proxy_port: 0,
+                auth: 0,
+                invalid: false,
+                passes: None,
+                origin: Origin::default(),
+            };
+            for id in AGGREGATES {
+                self.state.set(id, L4Key::default(), allow.clone());
+            }
+            return;
+        }
+        let policy = self.policy;
+        for tier in &policy.tiers {
+            for filter in &tier.filters {
+                self.filter(tier, filter);
+            }
+        }
+    }
+
+    fn filter(&mut self, tier: &TierPolicy, filter: &Filter) {
+        let ingress = self.policy.direction == Direction::Ingress;
+        let protocol = filter.key.protocol;
+        let port = match &filter.key.port {
+            RulePort::Number(n) => *n,
+            RulePort::Name(name) if ingress => match (self.subject_ports)(name, protocol) {
+                Some(port) if port != 0 => port,
+                _ => return,
+            },
+            RulePort::Name(name) => {
+                self.named_egress(tier, filter, &Arc::clone(name));
+                return;
+            }
+        };
+        let keys: Vec<L4Key> = L4Key::range(protocol, port, filter.end_port).collect();
+        for (selector, policy) in &filter.policies {
+            let is_wildcard = self.is_wildcard(filter, policy);
+            if !is_wildcard && port != 0 && covered_by_wildcard(filter, policy) {
+                continue;
+            }
+            let Some(entry) = self.entry(tier, policy, protocol, port) else {
+                continue;
+            };
+            if is_wildcard {
+                self.insert(tier, AGGREGATES, &keys, &entry);
+            } else if let Some(ids) = self.selectors.selections(*selector) {
+                let ids = ids.iter().map(NumericIdentity);
+                self.insert(tier, ids, &keys, &entry);
+            }
+        }
+    }
+
+    /// On egress a name means another port for every peer, so even the
+    /// wildcard selector is spelled out, and there are no ranges.
+    fn named_egress(&mut self, tier: &TierPolicy, filter: &Filter, name: &Arc<str>) {
+        let protocol = filter.key.protocol;
+        for (selector, policy) in &filter.policies {
+            if !self.is_wildcard(filter, policy) && covered_by_wildcard(filter, policy) {
+                continue;
+            }
+            let Some(ids) = self.selectors.selections(*selector) else {
+                continue;
+            };
+            for id in ids.iter().map(NumericIdentity) {
+                let Some(port) = self.peer_ports.get(id, name, protocol) else {
+                    continue;
+                };
+                if let Some(entry) = self.entry(tier, policy, protocol, port) {
+                    self.insert(tier, [id], &[L4Key::port(protocol, port)], &entry);
+                }
+            }
+        }
+    }
+
+    fn is_wildcard(&self, filter: &Filter, policy: &SelectorPolicy) -> bool {
+        filter
+            .wildcard_policy()
+            .is_some_and(|w| std::ptr::eq(w, policy))
+    }
+
+    fn insert(
+        &mut self,
+        tier: &TierPolicy,
+        ids: impl IntoIterator<Item = NumericIdentity>,
+        keys: &[L4Key],
+        entry: &Entry,
+    ) {
+        let tier_max = Precedence::deny(tier.base_priority);
+        for id in ids {
+            for key in keys {
+                self.state
+                    .insert(tier_max, id, *key, entry.clone(), self.policy.features);
+            }
+        }
+    }
+
+    /// The entry of a selector's policy; `None` while its redirect is not
+    /// realised.
+    fn entry(
+        &mut self,
+        tier: &TierPolicy,
+        policy: &SelectorPolicy,
+        protocol: u8,
+        port: u16,
+    ) -> Option<Entry> {
+        let redirect = policy.parser != Parser::None;
+        let proxy_port = if redirect {
+            self.proxy_ports.proxy_port(&RedirectKey {
+                direction: self.policy.direction,
+                protocol,
+                port,
+                parser: policy.parser,
+                listener: Arc::clone(&policy.listener),
+            })?
+        } else {
+            0
+        };
+        if policy.verdict == RuleVerdict::Pass {
+            let pass = Pass {
+                precedence: Precedence::pass(policy.priority),
+                tier_max: Precedence::deny(tier.base_priority),
+                tier_min: Precedence(Precedence::pass(tier.next_base_priority).0 + 0x100),
+            };
+            return Some(Entry {
+                precedence: Precedence::MAX,
+                proxy_port: 0,
+                auth: 0,
+                invalid: true,
+                passes: Some(Arc::new([pass])),
+                origin: policy.origin.clone(),
+            });
+        }
+        let deny = policy.verdict == RuleVerdict::Deny;
+        let listener = (proxy_port != 0).then_some(policy.listener_priority);
+        Some(Entry {
+            precedence: Precedence::of(policy.verdict, policy.priority, listener),
+            proxy_port: if deny { 0 } else { proxy_port },
+            auth: if deny { 0 } else { requirement(policy) },
+            invalid: false,
+            passes: None,
+            origin: policy.origin.clone(),
+        })
+    }
+}
+
+fn requirement(policy: &SelectorPolicy) -> u8 {
+    policy
+        .authentication
+        .as_ref()
+        .map_or(0, crate::rule::Authentication::requirement)
+}
+
+/// True when the filter's wildcard already does for everybody what `policy`
+/// does for some. Layer-7 rules are not compared: the proxy tells peers apart.
+fn covered_by_wildcard(filter: &Filter, policy: &SelectorPolicy) -> bool {
+    let precedence = |p: &SelectorPolicy| {
+        let redirect = (p.parser != Parser::None).then_some(p.listener_priority);
+        Precedence::of(p.verdict, p.priority, redirect)
+    };
+    filter.wildcard_policy().is_some_and(|w| {
+        precedence(w) == precedence(policy)
+            && w.parser == policy.parser
+            && w.listener == policy.listener
+            && requirement(w) == requirement(policy)
+    })
+}

@@ -1,0 +1,24 @@
+//! Cilium's eBPF policy map: the entries of one subject, byte for byte.
+//!
+//! In: a [`SubjectPolicy`](crate::resolve::SubjectPolicy), the identities its
+//! selectors select, named ports and proxy ports. Out: a [`PolicyMap`]: 12-byte
+//! keys and values as the Cilium 1.20.2 agent writes them, the rules behind
+//! each entry, and the datapath's lookup over them.
+
+mod bytes;
+mod distil;
+mod insert;
+mod key;
+mod lookup;
+mod named_ports;
+mod pass;
+mod precedence;
+mod state;
+
+pub use bytes::{DecodeError, KEY_LEN, VALUE_LEN, key_from_bytes, key_to_bytes, value_to_bytes};
+pub use distil::{PolicyMap, ProxyPorts, RedirectKey, StandInProxyPorts};
+pub use key::{Key, L4Key};
+pub use lookup::{MatchType, Outcome, Question, Verdict};
+pub use named_ports::NamedPorts;
+pub use precedence::Precedence;
+pub use state::{Entry, MapState};

@@ -1,0 +1,48 @@
+//! Named ports of identities.
+
+use crate::identity::NumericIdentity;
+use ahash::AHashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Which port each identity means by a name.
+///
+/// An identity may stand for many pods. While they disagree about a name (as
+/// during a rollout) the name means nothing for it
+/// (Cilium 1.20.2 pkg/types/portmap.go).
+#[derive(Clone, Debug, Default)]
+pub struct NamedPorts {
+    ports: AHashMap<(Arc<str>, u8), AHashMap<NumericIdentity, BTreeSet<u16>>>,
+}
+
+impl NamedPorts {
+    /// Without any names.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says that some pod of an identity calls a port by a name. Names are
+    /// lower case in pods.
+    pub fn insert(&mut self, identity: NumericIdentity, name: &str, protocol: u8, port: u16) {
+        self.ports
+            .entry((name.into(), protocol))
+            .or_default()
+            .entry(identity)
+            .or_default()
+            .insert(port);
+    }
+
+    /// The one port an identity means by a name, if it means exactly one.
+    #[must_use]
+    pub fn get(&self, identity: NumericIdentity, name: &Arc<str>, protocol: u8) -> Option<u16> {
+        let ports = self
+            .ports
+            .get(&(Arc::clone(name), protocol))?
+            .get(&identity)?;
+        match (ports.len(), ports.first()) {
+            (1, Some(port)) => Some(*port),
+            _ => None,
+        }
+    }
+}

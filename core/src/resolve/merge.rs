@@ -1,0 +1,420 @@
+//! Merging rules into filters.
+//!
+//! Only rules of one tier with the *same* selector, port and protocol merge;
+//! different selectors of one identity meet in the policy map
+//! (Cilium 1.20.2 pkg/policy/rule.go mergePortProto, l4.go createL4Filter).
+
+use super::filter::{Features, Filter, FilterKey, Origin, Parser, SelectorPolicy, Tls};
+use super::{DirectionPolicy, ResolveError};
+use crate::rule::{
+    HttpRule, L7Rules, ListenerKind, PortProtocol, PortRule, Rule, RulePort, RuleVerdict, protocol,
+};
+use crate::selector::{SelectorId, SelectorIndex};
+use crate::source::Span;
+use ahash::AHashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Protocols that ANY stands for when a port is given.
+const ANY_EXPANDED: [u8; 3] = [protocol::TCP, protocol::UDP, protocol::SCTP];
+
+/// Filters of one tier while rules are merged into them.
+pub(super) struct FilterBuilder<'a> {
+    index: &'a SelectorIndex,
+    wildcard: SelectorId,
+    namespace: &'a str,
+    /// The direction's [`DirectionPolicy::default_deny`].
+    default_deny: bool,
+    filters: Vec<Filter>,
+    by_key: AHashMap<FilterKey, usize>,
+}
+
+/// A rule with its place in the direction.
+#[derive(Clone, Copy)]
+pub(super) struct NumberedRule<'a> {
+    pub rule: &'a Rule,
+    pub number: u32,
+    pub priority: u32,
+}
+
+impl<'a> FilterBuilder<'a> {
+    pub(super) fn new(
+        index: &'a SelectorIndex,
+        wildcard: SelectorId,
+        namespace: &'a str,
+        default_deny: bool,
+    ) -> Self {
+        Self {
+            index,
+            wildcard,
+            namespace,
+            default_deny,
+            filters: Vec::new(),
+            by_key: AHashMap::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<Filter> {
+        self.filters
+    }
+
+    /// Merges one rule in.
+    pub(super) fn add(
+        &mut self,
+        rule: NumberedRule<'_>,
+        rules: &[Arc<Rule>],
+    ) -> Result<(), ResolveError> {
+        let Some(peers) = &rule.rule.peers else {
+            return Ok(());
+        };
+        let mut selectors: Vec<SelectorId> = Vec::with_capacity(peers.len().max(1));
+        for id in peers.iter().filter_map(|s| self.index.find(s)) {
+            if !selectors.contains(&id) {
+                selectors.push(id);
+            }
+        }
+        if peers.is_empty() {
+            selectors.push(self.wildcard);
+        }
+        if rule.rule.ports.is_empty() && !peers.is_empty() {
+            let every_port = PortProtocol {
+                port: RulePort::Number(0),
+                end_port: 0,
+                protocol: protocol::ANY,
+                span: rule.rule.origin.span,
+            };
+            let policy = self.policy(rule, &PortRule::default(), protocol::ANY)?;
+            self.add_filter(&every_port, protocol::ANY, &selectors, &policy, rules)?;
+        }
+        for port_rule in &rule.rule.ports {
+            for port in &port_rule.ports {
+                let protocols: &[u8] = if port.protocol == protocol::ANY {
+                    &ANY_EXPANDED
+                } else {
+                    std::slice::from_ref(&port.protocol)
+                };
+                for &p in protocols {
+                    let policy = self.policy(rule, port_rule, p)?;
+                    self.add_filter(port, p, &selectors, &policy, rules)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What one rule wants of its peers on one protocol.
+    fn policy(
+        &self,
+        rule: NumberedRule<'_>,
+        ports: &PortRule,
+        proto: u8,
+    ) -> Result<SelectorPolicy, ResolveError> {
+        let l7 = ports.l7.as_ref();
+        let tls = Tls {
+            terminating: ports.terminating_tls.clone(),
+            originating: ports.originating_tls.clone(),
+        };
+        let mut parser = Parser::None;
+        if tls != Tls::default() || !ports.server_names.is_empty() {
+            parser = Parser::Tls;
+        }
+        if l7.is_some_and(|l7| !l7.dns.is_empty()) {
+            parser = Parser::Dns;
+        } else if proto == protocol::TCP && l7.is_some_and(|l7| !l7.http.is_empty()) {
+            parser = Parser::Http;
+        }
+        if ports.listener.is_some() {
+            parser = Parser::Crd;
+        }
+        let mut policy = SelectorPolicy {
+            origin: Origin::of(rule.number),
+            ..SelectorPolicy::default()
+        };
+        let plain = parser == Parser::None
+            && rule.rule.authentication.is_none()
+            && rule.rule.verdict == RuleVerdict::Allow
+            && rule.priority == 0;
+        if plain {
+            return Ok(policy);
+        }
+        policy.priority = rule.priority;
+        policy.verdict = rule.rule.verdict;
+        policy.parser = parser;
+        policy.listener_priority = parser.default_priority();
+        policy.tls = tls;
+        policy.server_names.clone_from(&ports.server_names);
+        policy.authentication.clone_from(&rule.rule.authentication);
+        policy.l7 = l7.cloned().unwrap_or_default();
+        if let Some(listener) = &ports.listener {
+            let namespace = match listener.kind {
+                ListenerKind::Clusterwide => "",
+                ListenerKind::Namespaced if self.namespace.is_empty() => {
+                    return Err(ResolveError::ListenerWithoutNamespace {
+                        listener: listener.name.clone(),
+                        rule: rule.rule.origin.span,
+                    });
+                }
+                ListenerKind::Namespaced | ListenerKind::Unspecified => self.namespace,
+            };
+            policy.listener = qualified_listener(namespace, &listener.config, &listener.name);
+            if listener.priority != 0 {
+                policy.listener_priority = listener.priority;
+            }
+        }
+        // Rules of policies that only add visibility must not restrict.
+        if !self.default_deny && rule.rule.verdict == RuleVerdict::Allow {
+            match parser {
+                Parser::Dns if !policy.l7.dns.iter().any(|(_, p)| &**p == "*") => {
+                    policy.l7.dns.push(dns_wildcard());
+                }
+                Parser::Http
+                    if !policy.l7.http.is_empty()
+                        && !policy.l7.http.iter().any(|r| r.is_wildcard()) =>
+                {
+                    policy.l7.http.push(Arc::default());
+                }
+                _ => {}
+            }
+        }
+        Ok(policy)
+    }
+
+    fn add_filter(
+        &mut self,
+        port: &PortProtocol,
+        proto: u8,
+        selectors: &[SelectorId],
+        policy: &SelectorPolicy,
+        rules: &[Arc<Rule>],
+    ) -> Result<(), ResolveError> {
+        let named = matches!(port.port, RulePort::Name(_));
+        let key = FilterKey {
+            port: port.port.clone(),
+            end_port: if named { 0 } else { port.end_port },
+            protocol: proto,
+        };
+        let next = self.filters.len();
+        let i = *self.by_key.entry(key.clone()).or_insert(next);
+        if i == next {
+            self.filters.push(Filter {
+                key,
+                end_port: port.end_port,
+                policies: Vec::new(),
+                wildcard: None,
+            });
+        }
+        let Some(filter) = self.filters.get_mut(i) else {
+            return Ok(());
+        };
+        for &selector in selectors {
+            match filter.policies.iter_mut().find(|(s, _)| *s == selector) {
+                None => {
+                    if selector == self.wildcard {
+                        filter.wildcard = Some(filter.policies.len());
+                    }
+                    filter.policies.push((selector, policy.clone()));
+                }
+                Some(_) if self.index.selector(selector).is_some_and(|s| s.is_none()) => {}
+                Some((_, existing)) => merge(existing, policy, rules)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Features of a direction, from its finished filters.
+pub(super) fn features(policy: &DirectionPolicy) -> Features {
+    let mut features = Features::default();
+    let all = policy.tiers.iter().flat_map(|t| &t.filters);
+    for (_, p) in all.flat_map(|f| &f.policies) {
+        features.precedence |=
+            p.parser != Parser::None || p.priority > 0 || p.verdict == RuleVerdict::Deny;
+        features.pass |= p.verdict == RuleVerdict::Pass;
+        features.authentication |= p
+            .authentication
+            .as_ref()
+            .is_some_and(|a| a.requirement() != 0);
+    }
+    features
+}
+
+/// `namespace/config/name`, unless the name already begins with the namespace
+/// (pkg/policy/api/utils.go ResourceQualifiedName).
+fn qualified_listener(namespace: &str, config: &str, name: &str) -> Arc<str> {
+    if name.is_empty() || name.split_once('/').is_some_and(|(ns, _)| ns == namespace) {
+        return name.into();
+    }
+    format!("{namespace}/{config}/{name}").into()
+}
+
+fn dns_wildcard() -> (Arc<str>, Arc<str>) {
+    ("".into(), "*".into())
+}
+
+/// Deny beats allow beats pass.
+fn outranks(verdict: RuleVerdict, other: RuleVerdict) -> bool {
+    match verdict {
+        RuleVerdict::Deny => true,
+        RuleVerdict::Allow => other == RuleVerdict::Pass,
+        RuleVerdict::Pass => false,
+    }
+}
+
+fn merge(
+    existing: &mut SelectorPolicy,
+    new: &SelectorPolicy,
+    rules: &[Arc<Rule>],
+) -> Result<(), ResolveError> {
+    if same_policy(existing, new) {
+        existing.origin = existing.origin.merge(&new.origin);
+        return Ok(());
+    }
+    let equal = existing.priority == new.priority;
+    if existing.priority < new.priority || (equal && outranks(existing.verdict, new.verdict)) {
+        return Ok(());
+    }
+    if existing.priority > new.priority || (equal && outranks(new.verdict, existing.verdict)) {
+        *existing = new.clone();
+        return Ok(());
+    }
+    let conflict = |what: String| {
+        let span = |o: &Origin| {
+            o.iter()
+                .next()
+                .and_then(|i| rules.get(i as usize))
+                .map_or_else(Span::default, |r| r.origin.span)
+        };
+        ResolveError::Conflict {
+            what,
+            first: span(&existing.origin),
+            second: span(&new.origin),
+        }
+    };
+    let Some(parser) = existing.parser.merge(new.parser) else {
+        return Err(conflict(format!(
+            "parser `{}` and parser `{}` are wanted for the same peers and port",
+            existing.parser.as_str(),
+            new.parser.as_str()
+        )));
+    };
+    let (mut listener, mut listener_priority) =
+        (existing.listener.clone(), existing.listener_priority);
+    if parser != existing.parser {
+        listener_priority = new.listener_priority;
+    }
+    let same_listener = listener == new.listener && listener_priority == new.listener_priority;
+    if !new.listener.is_empty() && !same_listener {
+        // 0 is the weakest: one less wraps it past 255.
+        let (old_rank, new_rank) = (
+            listener_priority.wrapping_sub(1),
+            new.listener_priority.wrapping_sub(1),
+        );
+        if old_rank >= new_rank {
+            if !listener.is_empty() && old_rank == new_rank {
+                return Err(conflict(format!(
+                    "listeners `{listener}` and `{}` have the same priority {listener_priority}",
+                    new.listener
+                )));
+            }
+            listener = new.listener.clone();
+            listener_priority = new.listener_priority;
+        }
+    }
+    let authentication = either(
+        existing.authentication.as_ref(),
+        new.authentication.as_ref(),
+    )
+    .ok_or_else(|| conflict("authentication modes differ".to_owned()))?;
+    let terminating = either(
+        existing.tls.terminating.as_ref(),
+        new.tls.terminating.as_ref(),
+    )
+    .ok_or_else(|| conflict("terminating TLS contexts differ".to_owned()))?;
+    let originating = either(
+        existing.tls.originating.as_ref(),
+        new.tls.originating.as_ref(),
+    )
+    .ok_or_else(|| conflict("originating TLS contexts differ".to_owned()))?;
+    let server_names: BTreeSet<Arc<str>> = existing
+        .server_names
+        .union(&new.server_names)
+        .cloned()
+        .collect();
+    // Only the side that was there first is looked at: the order of rules
+    // decides whether server names and layer-7 rules go together.
+    if !server_names.is_empty() && !existing.l7.is_empty() && terminating.is_none() {
+        return Err(conflict(
+            "server names cannot be combined with layer-7 rules without terminating TLS".to_owned(),
+        ));
+    }
+    let l7 = merge_l7(&existing.l7, &new.l7);
+    *existing = SelectorPolicy {
+        priority: existing.priority,
+        verdict: existing.verdict,
+        parser,
+        listener_priority,
+        listener,
+        tls: Tls {
+            terminating,
+            originating,
+        },
+        server_names,
+        l7,
+        authentication,
+        origin: existing.origin.merge(&new.origin),
+    };
+    Ok(())
+}
+
+/// The one that is there, or both when they agree; `None` when they differ.
+#[allow(clippy::option_option)] // the outer one is the disagreement
+fn either<T: Clone + PartialEq>(a: Option<&T>, b: Option<&T>) -> Option<Option<T>> {
+    match (a, b) {
+        (Some(a), Some(b)) if a != b => None,
+        (a, b) => Some(a.or(b).cloned()),
+    }
+}
+
+fn same_policy(a: &SelectorPolicy, b: &SelectorPolicy) -> bool {
+    let set = |l7: &L7Rules| {
+        let http: BTreeSet<_> = l7.http.iter().cloned().collect();
+        let dns: BTreeSet<_> = l7.dns.iter().cloned().collect();
+        (l7.http.len(), l7.dns.len(), http, dns)
+    };
+    a.priority == b.priority
+        && a.verdict == b.verdict
+        && a.parser == b.parser
+        && a.listener_priority == b.listener_priority
+        && a.listener == b.listener
+        && a.tls == b.tls
+        && a.server_names == b.server_names
+        && a.authentication == b.authentication
+        && (a.l7 == b.l7 || set(&a.l7) == set(&b.l7))
+}
+
+/// Rules of both; when only one side has some, the other side's freedom is
+/// kept by a rule that matches everything.
+fn merge_l7(a: &L7Rules, b: &L7Rules) -> L7Rules {
+    let mut merged = if a.is_empty() { b.clone() } else { a.clone() };
+    if a.is_empty() != b.is_empty() {
+        if !merged.http.is_empty() {
+            push_new(&mut merged.http, Arc::new(HttpRule::default()));
+        } else {
+            push_new(&mut merged.dns, dns_wildcard());
+        }
+        return merged;
+    }
+    for rule in &b.http {
+        push_new(&mut merged.http, Arc::clone(rule));
+    }
+    for rule in &b.dns {
+        push_new(&mut merged.dns, rule.clone());
+    }
+    merged
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}

@@ -1,0 +1,292 @@
+//! All rules, by object and namespace, over the identities known.
+
+use super::merge::{FilterBuilder, NumberedRule, features};
+use super::priority::{LOWEST_PRIORITY, TierPriorities};
+use super::{DirectionPolicy, Features, ResolveError, SubjectPolicy, TierPolicy};
+use crate::config::{Config, Enforcement};
+use crate::identity::{IdentityTable, NumericIdentity};
+use crate::label::LabelSet;
+use crate::rule::{Direction, Rule, RuleOrigin, RuleVerdict, Tier};
+use crate::selector::{Selector, SelectorId, SelectorIndex};
+use crate::source::Span;
+use ahash::AHashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What an object is known by among rules: Cilium's short kind, namespace and
+/// name (`cnp/default/web`).
+pub type ResourceId = Arc<str>;
+
+/// Rules and identities, from which policies of subjects are resolved.
+#[derive(Debug)]
+pub struct Repository {
+    index: SelectorIndex,
+    by_resource: BTreeMap<ResourceId, Vec<Arc<Rule>>>,
+    by_namespace: AHashMap<Arc<str>, BTreeMap<ResourceId, Vec<Arc<Rule>>>>,
+    wildcard: (Arc<Selector>, SelectorId),
+    host: Arc<Selector>,
+    revision: u64,
+}
+
+impl Repository {
+    /// A repository without rules.
+    #[must_use]
+    pub fn new(config: Config, identities: IdentityTable) -> Self {
+        let mut index = SelectorIndex::new(config, identities);
+        let wildcard = Arc::new(Selector::wildcard(Span::default()));
+        let host = Arc::new(Selector::reserved("host", Span::default()));
+        let wildcard_id = index.add_selector(&wildcard);
+        index.add_selector(&host);
+        Self {
+            index,
+            by_resource: BTreeMap::new(),
+            by_namespace: AHashMap::new(),
+            wildcard: (wildcard, wildcard_id),
+            host,
+            revision: 1,
+        }
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.index.config()
+    }
+
+    /// The peer selectors with what they select.
+    #[must_use]
+    pub fn selectors(&self) -> &SelectorIndex {
+        &self.index
+    }
+
+    /// Grows with every change.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Every rule, by object.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.by_resource.values().flatten()
+    }
+
+    /// Adds an identity or changes its labels; returns the selectors affected.
+    pub fn add_identity(&mut self, id: NumericIdentity, labels: LabelSet) -> Vec<SelectorId> {
+        self.revision += 1;
+        self.index.add_identity(id, labels)
+    }
+
+    /// Removes an identity; returns the selectors that lost it.
+    pub fn remove_identity(&mut self, id: NumericIdentity) -> Vec<SelectorId> {
+        self.revision += 1;
+        self.index.remove_identity(id)
+    }
+
+    /// Puts an object's rules in place of those it had.
+    pub fn replace(&mut self, resource: &ResourceId, rules: Vec<Rule>) {
+        self.remove(resource);
+        let rules: Vec<Arc<Rule>> = rules.into_iter().map(Arc::new).collect();
+        for rule in &rules {
+            for peer in rule.peers.iter().flatten() {
+                self.index.add_selector(peer);
+            }
+            self.by_namespace
+                .entry(Arc::clone(&rule.namespace))
+                .or_default()
+                .entry(Arc::clone(resource))
+                .or_default()
+                .push(Arc::clone(rule));
+        }
+        if !rules.is_empty() {
+            self.by_resource.insert(Arc::clone(resource), rules);
+        }
+    }
+
+    /// Removes an object's rules; true if it had any.
+    pub fn remove(&mut self, resource: &ResourceId) -> bool {
+        self.revision += 1;
+        let Some(old) = self.by_resource.remove(resource) else {
+            return false;
+        };
+        for rule in old {
+            if let Some(objects) = self.by_namespace.get_mut(&rule.namespace) {
+                objects.remove(resource);
+            }
+        }
+        true
+    }
+
+    /// The rules that select a subject, by direction, in evaluation order,
+    /// without those Cilium adds.
+    #[must_use]
+    pub fn rules_for(&self, subject: NumericIdentity, labels: &LabelSet) -> [Vec<Arc<Rule>>; 2] {
+        let config = self.config();
+        let mut found = [Vec::new(), Vec::new()];
+        let is_host = subject == NumericIdentity::HOST;
+        let namespaces = [Some(""), labels.namespace()];
+        for objects in namespaces
+            .into_iter()
+            .flatten()
+            .filter_map(|ns| self.by_namespace.get(ns))
+        {
+            for rule in objects.values().flatten() {
+                if rule.selects_nodes == is_host && rule.subject.matches(labels, config) {
+                    let [ingress, egress] = &mut found;
+                    match rule.direction {
+                        Direction::Ingress => ingress.push(Arc::clone(rule)),
+                        Direction::Egress => egress.push(Arc::clone(rule)),
+                    }
+                }
+            }
+        }
+        for rules in &mut found {
+            rules.sort_by(|a, b| a.evaluation_order(b));
+        }
+        found
+    }
+
+    /// The policy of a subject. `labels` are its own; they need not be those
+    /// of a known identity.
+    ///
+    /// # Errors
+    /// When rules contradict each other; Cilium then computes no policy either.
+    pub fn resolve(
+        &self,
+        subject: NumericIdentity,
+        labels: &LabelSet,
+    ) -> Result<SubjectPolicy, ResolveError> {
+        let config = self.config();
+        let is_host = subject == NumericIdentity::HOST;
+        let off = (is_host && !config.host_firewall) || config.enforcement == Enforcement::Never;
+        if off {
+            return Ok(SubjectPolicy {
+                subject,
+                ingress: unenforced(Direction::Ingress),
+                egress: unenforced(Direction::Egress),
+            });
+        }
+        // The key alone decides, whatever its source: a pod label `init` does.
+        let always = config.enforcement == Enforcement::Always || labels.get("init").is_some();
+        let [ingress, egress] = self.rules_for(subject, labels);
+        let namespace = labels.namespace().unwrap_or("");
+        let resolve =
+            |direction, rules| self.resolve_direction(direction, rules, always, is_host, namespace);
+        Ok(SubjectPolicy {
+            subject,
+            ingress: resolve(Direction::Ingress, ingress)?,
+            egress: resolve(Direction::Egress, egress)?,
+        })
+    }
+
+    fn resolve_direction(
+        &self,
+        direction: Direction,
+        mut rules: Vec<Arc<Rule>>,
+        always: bool,
+        is_host: bool,
+        namespace: &str,
+    ) -> Result<DirectionPolicy, ResolveError> {
+        let mut policy = unenforced(direction);
+        policy.enforced = always || !rules.is_empty();
+        policy.default_deny = always || rules.iter().any(|r| r.default_deny);
+        if !rules.is_empty() {
+            self.synthesize(direction, &mut rules, policy.default_deny, is_host);
+        }
+        let priorities = TierPriorities::new(&rules)?;
+        let mut start = 0u32;
+        for tier in rules.chunk_by(|a, b| a.tier == b.tier) {
+            let t = tier.first().map_or(0, |r| r.tier.0);
+            let mut builder =
+                FilterBuilder::new(&self.index, self.wildcard.1, namespace, policy.default_deny);
+            for (number, rule) in (start..).zip(tier) {
+                let priority = priorities.of_rule.get(number as usize);
+                let numbered = NumberedRule {
+                    rule,
+                    number,
+                    priority: priority.copied().unwrap_or(0),
+                };
+                builder.add(numbered, &rules)?;
+            }
+            start += u32::try_from(tier.len()).unwrap_or(u32::MAX);
+            let base = |t: usize| priorities.base.get(t).copied();
+            policy.tiers.push(TierPolicy {
+                tier: t,
+                base_priority: base(usize::from(t)).unwrap_or(0),
+                next_base_priority: base(usize::from(t) + 1).unwrap_or(LOWEST_PRIORITY),
+                filters: builder.finish(),
+            });
+        }
+        policy.priorities = priorities.of_rule;
+        policy.rules = rules;
+        policy.features = features(&policy);
+        Ok(policy)
+    }
+
+    /// Adds the rules Cilium adds itself, all in the last tier
+    /// (pkg/policy/repository.go).
+    fn synthesize(
+        &self,
+        direction: Direction,
+        rules: &mut Vec<Arc<Rule>>,
+        default_deny: bool,
+        is_host: bool,
+    ) {
+        let ingress = direction == Direction::Ingress;
+        let passes = rules.iter().any(|r| r.verdict == RuleVerdict::Pass);
+        let mut add = |name: &str, peer: &Arc<Selector>, verdict| {
+            let priority = match rules.last() {
+                Some(last) if last.tier == Tier::DEFAULT => last.priority + 1.0,
+                _ => 0.0,
+            };
+            rules.push(Arc::new(Rule {
+                tier: Tier::DEFAULT,
+                priority,
+                verdict,
+                direction,
+                subject: Arc::clone(&self.wildcard.0),
+                selects_nodes: is_host,
+                namespace: "".into(),
+                peers: Some(vec![Arc::clone(peer)]),
+                ports: Vec::new(),
+                default_deny: false,
+                authentication: None,
+                origin: Arc::new(RuleOrigin::synthesized(name)),
+                resource: "".into(),
+                index: 0,
+            }));
+        };
+        let everything = &self.wildcard.0;
+        if !default_deny {
+            let name = if ingress {
+                "allow-any-ingress"
+            } else {
+                "allow-any-egress"
+            };
+            add(name, everything, RuleVerdict::Allow);
+            return;
+        }
+        if ingress && !is_host && self.config().always_allows_localhost() {
+            add("allow-localhost-ingress", &self.host, RuleVerdict::Allow);
+        }
+        if passes {
+            let name = if ingress {
+                "deny-any-ingress"
+            } else {
+                "deny-any-egress"
+            };
+            add(name, everything, RuleVerdict::Deny);
+        }
+    }
+}
+
+fn unenforced(direction: Direction) -> DirectionPolicy {
+    DirectionPolicy {
+        direction,
+        enforced: false,
+        default_deny: false,
+        rules: Vec::new(),
+        priorities: Vec::new(),
+        tiers: Vec::new(),
+        features: Features::default(),
+    }
+}
