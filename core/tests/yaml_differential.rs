@@ -95,7 +95,7 @@ fn undecided(text: &str) -> bool {
     if text.contains("\u{feff}\u{feff}") {
         return true;
     }
-    let Some(answers) = ask(&vec![text.to_owned(); 12]) else {
+    let Some(answers) = ask(&vec![text.to_owned(); 200]) else {
         return false;
     };
     answers.iter().any(|a| a != &answers[0])
@@ -144,4 +144,46 @@ fn random_texts_read_alike() {
         failures.len(),
         shown.join("\n")
     );
+}
+
+fn files(path: &std::path::Path, all: &mut Vec<String>) {
+    if let Ok(entries) = std::fs::read_dir(path) {
+        entries.flatten().for_each(|e| files(&e.path(), all));
+    } else if let Ok(text) = std::fs::read_to_string(path) {
+        let name = path.to_string_lossy();
+        if [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            all.push(text);
+        }
+    }
+}
+
+/// Every YAML and JSON file below the directories in `NETVERDICT_YAML_FILES`
+/// (separated by `:`).
+#[test]
+fn files_read_alike() {
+    let mut texts = Vec::new();
+    for path in std::env::var("NETVERDICT_YAML_FILES")
+        .unwrap_or_default()
+        .split(':')
+    {
+        files(path.as_ref(), &mut texts);
+    }
+    let Some(answers) = ask(&texts) else {
+        eprintln!("SKIPPED: set NETVERDICT_YAML_ORACLE to the yaml-oracle program");
+        return;
+    };
+    for (text, theirs) in texts.iter().zip(&answers) {
+        let ours = ours(text);
+        assert!(
+            agree(&ours, theirs) || undecided(text),
+            "{:.300}\nours   {:.300}\ntheirs {:.300}",
+            text,
+            serde_json::Value::from(ours).to_string(),
+            serde_json::Value::from(theirs.clone()).to_string(),
+        );
+    }
+    eprintln!("{} files read alike", texts.len());
 }

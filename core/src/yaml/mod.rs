@@ -5,9 +5,11 @@
 
 mod codes;
 mod compose;
+mod encoding;
 mod event;
 mod node;
 mod scalar;
+mod scan_property;
 mod scan_scalar;
 mod scanner;
 mod stream;
@@ -17,6 +19,7 @@ pub use codes::{
     ALIAS, CHARACTER, DUPLICATE_KEY, JSON, KEY, MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS,
     MAX_NODES, MERGE, SCALAR, SEPARATOR, SYNTAX, TEMPLATE,
 };
+pub use encoding::decode_utf8;
 pub use node::{Entry, Node, Number, Value};
 
 use crate::diagnostic::Diagnostic;
