@@ -6,11 +6,16 @@
 //! selectors, ports and prefixes keep the text they were written with, because
 //! Cilium decides by text whether two selectors are the same.
 
+pub mod cidr;
 pub mod cilium;
 pub mod cluster_network_policy;
 pub mod decode;
+pub mod fqdn;
+pub mod label_syntax;
 mod meta;
 pub mod network_policy;
+pub mod port;
+pub mod regex;
 mod selector;
 pub mod template;
 

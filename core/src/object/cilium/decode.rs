@@ -718,7 +718,7 @@ status: {conditions: [{type: Valid, lastTransitionTime: "2024-05-01T00:00:00Z"}]
         assert!(diagnostics.is_empty(), "{:?}", found(&diagnostics));
         assert_eq!(policy.specs.len(), 2);
         let spec = &policy.specs[0];
-        assert_eq!(spec.default_deny_ingress.unwrap().value, false);
+        assert!(!spec.default_deny_ingress.unwrap().value);
         let labels: Vec<_> = spec
             .labels
             .iter()
