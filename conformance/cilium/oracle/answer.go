@@ -121,6 +121,9 @@ type Options struct {
 
 // Run answers a scenario.
 func Run(s *Scenario, options Options) (*Answer, error) {
+	if _, err := clusterNetworkPolicyCRD(); err != nil {
+		return nil, err
+	}
 	first, err := runOnce(s, options)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package oracle
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -18,16 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	kjson "sigs.k8s.io/json"
-	"sigs.k8s.io/yaml"
 
 	"github.com/cilium/cilium/pkg/k8s/apis/cilium.io/client"
 )
-
-// clusterNetworkPolicyCRD is the experimental channel's definition as sigs.k8s.io/network-policy-api
-// v0.2.0 ships it: the standard one lacks the domainNames and nodes that Cilium reads.
-//
-//go:embed crds/policy.networking.k8s.io_clusternetworkpolicies.yaml
-var clusterNetworkPolicyCRD []byte
 
 // crdOf finds the definition of a kind. NetworkPolicy has none, as it is part of Kubernetes.
 func crdOf(apiVersion, kind string) (*apiextensionsv1.CustomResourceDefinition, error) {
@@ -42,8 +34,7 @@ func crdOf(apiVersion, kind string) (*apiextensionsv1.CustomResourceDefinition, 
 		return &crd, nil
 	}
 	if kind == "ClusterNetworkPolicy" {
-		crd := &apiextensionsv1.CustomResourceDefinition{}
-		return crd, yaml.Unmarshal(clusterNetworkPolicyCRD, crd)
+		return clusterNetworkPolicyCRD()
 	}
 	return nil, nil
 }
