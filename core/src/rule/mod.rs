@@ -8,9 +8,11 @@
 
 mod l7;
 mod port;
+mod translate;
 
 pub use l7::{HeaderMatch, HttpRule, L7Rules, Listener, ListenerKind, Mismatch, TlsContext};
 pub use port::{PortProtocol, PortRule, RulePort, protocol};
+pub use translate::{Service, Translator};
 
 use crate::object::ObjectRef;
 use crate::selector::Selector;

@@ -1,0 +1,101 @@
+//! Objects to rules, one file per kind.
+//!
+//! In: objects that validation accepted, and the services they name. Out: the
+//! [`Rule`]s Cilium 1.20.2 makes of them: pkg/policy/utils/parserules.go and
+//! pkg/k8s/apis/cilium.io/utils for its own kinds, pkg/k8s/network_policy.go
+//! and cluster_network_policy.go for those of Kubernetes.
+
+mod cilium;
+mod cluster_network_policy;
+mod network_policy;
+mod peer;
+mod port;
+mod service;
+
+pub use service::Service;
+
+use super::{Direction, PortRule, Rule, RuleOrigin, RuleVerdict, Tier};
+use crate::config::Config;
+use crate::object::ObjectRef;
+use crate::selector::Selector;
+use crate::source::Span;
+use std::sync::Arc;
+
+/// What translation needs beside the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Translator<'a> {
+    /// Agent options.
+    pub config: &'a Config,
+    /// Services that `toServices` may name, sorted by namespace and name.
+    pub services: &'a [Service],
+}
+
+impl<'a> Translator<'a> {
+    /// A translator that knows no services.
+    #[must_use]
+    pub const fn new(config: &'a Config) -> Self {
+        Self {
+            config,
+            services: &[],
+        }
+    }
+}
+
+/// What rules are filed under: Cilium's short kind, namespace, name.
+fn resource(kind: &str, namespace: &str, name: &str) -> Arc<str> {
+    format!("{kind}/{namespace}/{name}").into()
+}
+
+/// The parts that every rule of an object shares.
+struct Template {
+    object: ObjectRef,
+    resource: Arc<str>,
+    namespace: Arc<str>,
+    uid: Arc<str>,
+    log: Arc<str>,
+    labels: Vec<String>,
+    tier: Tier,
+    subject: Arc<Selector>,
+    selects_nodes: bool,
+}
+
+impl Template {
+    /// A rule that allows nothing yet.
+    fn rule(&self, direction: Direction, path: &str, span: Span) -> Rule {
+        Rule {
+            tier: self.tier,
+            priority: 0.0,
+            verdict: RuleVerdict::Allow,
+            direction,
+            subject: Arc::clone(&self.subject),
+            selects_nodes: self.selects_nodes,
+            namespace: Arc::clone(&self.namespace),
+            peers: None,
+            ports: Vec::new(),
+            default_deny: false,
+            authentication: None,
+            origin: Arc::new(RuleOrigin {
+                object: self.object.clone(),
+                path: path.to_owned(),
+                span,
+                log: Arc::clone(&self.log),
+                uid: Arc::clone(&self.uid),
+                labels: self.labels.clone(),
+            }),
+            resource: Arc::clone(&self.resource),
+            index: 0,
+        }
+    }
+}
+
+/// Numbers the rules of an object in order.
+fn numbered(mut rules: Vec<Rule>) -> Vec<Rule> {
+    for (i, rule) in (0u32..).zip(&mut rules) {
+        rule.index = i;
+    }
+    rules
+}
+
+fn shared(ports: Vec<PortRule>) -> Vec<Arc<PortRule>> {
+    ports.into_iter().map(Arc::new).collect()
+}
