@@ -131,6 +131,7 @@ impl Entry {
             proxy_port: u16::from_be_bytes([ph, pl]),
             auth,
             invalid: false,
+            redirect: 0,
             passes: None,
             origin: Origin::default(),
         }
@@ -252,6 +253,7 @@ mod tests {
                 proxy_port,
                 auth,
                 invalid: false,
+                redirect: 0,
                 passes: None,
                 origin: Origin::default(),
             };

@@ -156,8 +156,9 @@ impl Distiller<'_> {
                 proxy_port: 0,
                 auth: 0,
                 invalid: false,
+                redirect: 0,
                 passes: None,
-                origin: Origin::default(),
+                origin: Origin::of(0),
             };
             for id in AGGREGATES {
                 self.state.set(id, L4Key::default(), allow.clone());
@@ -258,17 +259,18 @@ impl Distiller<'_> {
         port: u16,
     ) -> Option<Entry> {
         let redirect = policy.parser != Parser::None;
-        let proxy_port = if redirect {
-            self.proxy_ports.proxy_port(&RedirectKey {
+        let (mut proxy_port, mut redirect_number) = (0, 0);
+        if redirect {
+            let key = RedirectKey {
                 direction: self.policy.direction,
                 protocol,
                 port,
                 parser: policy.parser,
                 listener: Arc::clone(&policy.listener),
-            })?
-        } else {
-            0
-        };
+            };
+            proxy_port = self.proxy_ports.proxy_port(&key)?;
+            redirect_number = self.redirect_number(key);
+        }
         if policy.verdict == RuleVerdict::Pass {
             let pass = Pass {
                 precedence: Precedence::pass(policy.priority),
@@ -280,6 +282,7 @@ impl Distiller<'_> {
                 proxy_port: 0,
                 auth: 0,
                 invalid: true,
+                redirect: 0,
                 passes: Some(Arc::new([pass])),
                 origin: policy.origin.clone(),
             });
@@ -291,9 +294,21 @@ impl Distiller<'_> {
             proxy_port: if deny { 0 } else { proxy_port },
             auth: if deny { 0 } else { requirement(policy) },
             invalid: false,
+            redirect: if deny { 0 } else { redirect_number },
             passes: None,
             origin: policy.origin.clone(),
         })
+    }
+}
+
+impl Distiller<'_> {
+    fn redirect_number(&mut self, key: RedirectKey) -> u16 {
+        let redirects = &mut self.state.redirects;
+        let i = redirects.iter().position(|r| *r == key).unwrap_or_else(|| {
+            redirects.push(key);
+            redirects.len() - 1
+        });
+        u16::try_from(i + 1).unwrap_or(u16::MAX)
     }
 }
 

@@ -154,8 +154,7 @@ impl MapState {
                 if v.is_deny() || !explicit {
                     return;
                 }
-                entry.proxy_port = v.proxy_port;
-                entry.precedence = v.precedence;
+                entry.redirect_as(v);
                 break;
             }
             if !derived
@@ -186,8 +185,7 @@ impl MapState {
                     self.delete(id, k);
                     continue;
                 }
-                v.proxy_port = entry.proxy_port;
-                v.precedence = entry.precedence;
+                v.redirect_as(&entry);
             }
             if !propagated && explicit && k != l4 {
                 if v.is_deny() || v.auth_explicit() {

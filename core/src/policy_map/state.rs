@@ -1,5 +1,6 @@
 //! The entries of one direction while they are put together.
 
+use super::distil::RedirectKey;
 use super::key::L4Key;
 use super::precedence::Precedence;
 use crate::config::Config;
@@ -22,6 +23,9 @@ pub struct Entry {
     /// not filter such entries on their way to the datapath, where they would
     /// deny; lookups here skip them.
     pub invalid: bool,
+    /// Which of [`MapState::redirects`] it leads to, counted from 1; 0 without
+    /// a redirect.
+    pub(super) redirect: u16,
     /// Passes on this key, the lowest tier first; empty in most policies.
     pub(super) passes: Option<Arc<[Pass]>>,
     /// The rules it derives from.
@@ -49,6 +53,13 @@ impl Entry {
 
     pub(super) fn passes(&self) -> &[Pass] {
         self.passes.as_deref().unwrap_or(&[])
+    }
+
+    /// Takes over another entry's redirect.
+    pub(super) fn redirect_as(&mut self, other: &Self) {
+        self.proxy_port = other.proxy_port;
+        self.redirect = other.redirect;
+        self.precedence = other.precedence;
     }
 
     fn datapath(&self) -> (Precedence, u16, u8, bool) {
@@ -90,12 +101,9 @@ pub struct MapState {
     /// Log lines differ between rules: entries that are alike otherwise are
     /// then not the same.
     logs: Option<Vec<Arc<str>>>,
-    local_cluster: LocalCluster,
+    pub(super) redirects: Vec<RedirectKey>,
+    config: Config,
 }
-
-/// The parts of the configuration that aggregation needs.
-#[derive(Clone, Debug)]
-struct LocalCluster(Config);
 
 impl MapState {
     /// An empty state for a direction.
@@ -110,7 +118,8 @@ impl MapState {
                     .map(|r| Arc::clone(&r.origin.log))
                     .collect()
             }),
-            local_cluster: LocalCluster(config.clone()),
+            redirects: Vec::new(),
+            config: config.clone(),
         }
     }
 
@@ -118,6 +127,19 @@ impl MapState {
     #[must_use]
     pub fn get(&self, identity: NumericIdentity, l4: L4Key) -> Option<&Entry> {
         self.levels.get(&l4)?.get(&identity)
+    }
+
+    /// The redirects that entries lead to.
+    #[must_use]
+    pub fn redirects(&self) -> &[RedirectKey] {
+        &self.redirects
+    }
+
+    /// Where an entry of this state redirects.
+    #[must_use]
+    pub fn redirect_of(&self, entry: &Entry) -> Option<&RedirectKey> {
+        self.redirects
+            .get(usize::from(entry.redirect).checked_sub(1)?)
     }
 
     /// All entries, by protocol, port, prefix length and identity.
@@ -142,7 +164,7 @@ impl MapState {
     }
 
     pub(super) fn aggregate(&self, identity: NumericIdentity) -> NumericIdentity {
-        identity.aggregate(&self.local_cluster.0)
+        identity.aggregate(&self.config)
     }
 
     /// True when `child` is another identity whose aggregate is `aggregate`.
@@ -228,8 +250,7 @@ fn merge_datapath(old: &mut Entry, new: &Entry) {
         && (new.precedence > old.precedence
             || (new.precedence == old.precedence && new.proxy_port < old.proxy_port))
     {
-        old.proxy_port = new.proxy_port;
-        old.precedence = new.precedence;
+        old.redirect_as(new);
     }
     if new.auth_explicit() == old.auth_explicit() {
         old.auth = old.auth.max(new.auth);

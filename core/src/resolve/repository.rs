@@ -161,8 +161,8 @@ impl Repository {
         if off {
             return Ok(SubjectPolicy {
                 subject,
-                ingress: unenforced(Direction::Ingress),
-                egress: unenforced(Direction::Egress),
+                ingress: self.unenforced(Direction::Ingress),
+                egress: self.unenforced(Direction::Egress),
             });
         }
         // The key alone decides, whatever its source: a pod label `init` does.
@@ -186,8 +186,18 @@ impl Repository {
         is_host: bool,
         namespace: &str,
     ) -> Result<DirectionPolicy, ResolveError> {
-        let mut policy = unenforced(direction);
-        policy.enforced = always || !rules.is_empty();
+        if !always && rules.is_empty() {
+            return Ok(self.unenforced(direction));
+        }
+        let mut policy = DirectionPolicy {
+            direction,
+            enforced: true,
+            default_deny: false,
+            rules: Vec::new(),
+            priorities: Vec::new(),
+            tiers: Vec::new(),
+            features: Features::default(),
+        };
         policy.default_deny = always || rules.iter().any(|r| r.default_deny);
         if !rules.is_empty() {
             self.synthesize(direction, &mut rules, policy.default_deny, is_host);
@@ -234,35 +244,16 @@ impl Repository {
         let ingress = direction == Direction::Ingress;
         let passes = rules.iter().any(|r| r.verdict == RuleVerdict::Pass);
         let mut add = |name: &str, peer: &Arc<Selector>, verdict| {
-            let priority = match rules.last() {
-                Some(last) if last.tier == Tier::DEFAULT => last.priority + 1.0,
-                _ => 0.0,
-            };
-            rules.push(Arc::new(Rule {
-                tier: Tier::DEFAULT,
-                priority,
-                verdict,
-                direction,
-                subject: Arc::clone(&self.wildcard.0),
-                selects_nodes: is_host,
-                namespace: "".into(),
-                peers: Some(vec![Arc::clone(peer)]),
-                ports: Vec::new(),
-                default_deny: false,
-                authentication: None,
-                origin: Arc::new(RuleOrigin::synthesized(name)),
-                resource: "".into(),
-                index: 0,
-            }));
+            let mut rule = self.synthesized(direction, name, peer, verdict);
+            rule.selects_nodes = is_host;
+            if let Some(last) = rules.last().filter(|r| r.tier == Tier::DEFAULT) {
+                rule.priority = last.priority + 1.0;
+            }
+            rules.push(Arc::new(rule));
         };
         let everything = &self.wildcard.0;
         if !default_deny {
-            let name = if ingress {
-                "allow-any-ingress"
-            } else {
-                "allow-any-egress"
-            };
-            add(name, everything, RuleVerdict::Allow);
+            add(allow_any(direction), everything, RuleVerdict::Allow);
             return;
         }
         if ingress && !is_host && self.config().always_allows_localhost() {
@@ -277,16 +268,55 @@ impl Repository {
             add(name, everything, RuleVerdict::Deny);
         }
     }
+
+    fn synthesized(
+        &self,
+        direction: Direction,
+        name: &str,
+        peer: &Arc<Selector>,
+        verdict: RuleVerdict,
+    ) -> Rule {
+        Rule {
+            tier: Tier::DEFAULT,
+            priority: 0.0,
+            verdict,
+            direction,
+            subject: Arc::clone(&self.wildcard.0),
+            selects_nodes: false,
+            namespace: "".into(),
+            peers: Some(vec![Arc::clone(peer)]),
+            ports: Vec::new(),
+            default_deny: false,
+            authentication: None,
+            origin: Arc::new(RuleOrigin::synthesized(name)),
+            resource: "".into(),
+            index: 0,
+        }
+    }
+
+    /// A direction in which everything is allowed; its only rule says so.
+    fn unenforced(&self, direction: Direction) -> DirectionPolicy {
+        let allow = self.synthesized(
+            direction,
+            allow_any(direction),
+            &self.wildcard.0,
+            RuleVerdict::Allow,
+        );
+        DirectionPolicy {
+            direction,
+            enforced: false,
+            default_deny: false,
+            rules: vec![Arc::new(allow)],
+            priorities: vec![0],
+            tiers: Vec::new(),
+            features: Features::default(),
+        }
+    }
 }
 
-fn unenforced(direction: Direction) -> DirectionPolicy {
-    DirectionPolicy {
-        direction,
-        enforced: false,
-        default_deny: false,
-        rules: Vec::new(),
-        priorities: Vec::new(),
-        tiers: Vec::new(),
-        features: Features::default(),
+const fn allow_any(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ingress => "allow-any-ingress",
+        Direction::Egress => "allow-any-egress",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::peer::Scope;
 use super::port::member_ports;
-use super::{Template, Translator, numbered, resource, shared};
+use super::{Template, Translator, numbered, resource_id, shared};
 use crate::label::{LabelSource, keys};
 use crate::object::ObjectRef;
 use crate::object::cilium::{CiliumPolicy, PolicyMember, PolicySpec};
@@ -15,15 +15,13 @@ impl Translator<'_> {
     /// `egress` and `egressDeny` members, in that order.
     #[must_use]
     pub fn cilium_policy(&self, policy: &CiliumPolicy) -> Vec<Rule> {
-        let namespace = match &policy.meta.namespace {
-            Some(ns) if !policy.clusterwide => ns.value.as_str(),
-            _ => "",
-        };
-        let (kind, short) = if namespace.is_empty() {
-            ("CiliumClusterwideNetworkPolicy", "ccnp")
+        let namespace = namespace_of(policy);
+        let kind = if namespace.is_empty() {
+            "CiliumClusterwideNetworkPolicy"
         } else {
-            ("CiliumNetworkPolicy", "cnp")
+            "CiliumNetworkPolicy"
         };
+        let resource = cilium_resource(policy);
         let name = policy.meta.name.value.as_str();
         let mut rules = Vec::new();
         for spec in &policy.specs {
@@ -35,7 +33,7 @@ impl Translator<'_> {
                     name: name.to_owned(),
                     span: policy.span,
                 },
-                resource: resource(short, namespace, name),
+                resource: Arc::clone(&resource),
                 namespace: namespace.into(),
                 uid: policy.meta.uid.as_str().into(),
                 log: spec.log.value.as_str().into(),
@@ -99,6 +97,22 @@ impl Translator<'_> {
         };
         !self.config.non_default_deny || written.as_ref().is_none_or(|d| d.value)
     }
+}
+
+/// A CNP without a namespace is clusterwide.
+fn namespace_of(policy: &CiliumPolicy) -> &str {
+    match &policy.meta.namespace {
+        Some(ns) if !policy.clusterwide => &ns.value,
+        _ => "",
+    }
+}
+
+/// What the rules of a CNP or CCNP are filed under.
+#[must_use]
+pub fn cilium_resource(policy: &CiliumPolicy) -> Arc<str> {
+    let namespace = namespace_of(policy);
+    let short = if namespace.is_empty() { "ccnp" } else { "cnp" };
+    resource_id(short, namespace, &policy.meta.name.value)
 }
 
 /// The subject selector, whether it selects nodes, and whether it asks for

@@ -2,7 +2,7 @@
 
 use super::network_policy::{namespace_query, policy_name};
 use super::port::rule_port;
-use super::{Template, Translator, numbered, resource};
+use super::{Template, Translator, numbered, resource_id};
 use crate::object::cluster_network_policy::{
     ClusterNetworkPolicy, ClusterPolicyKind, ClusterPolicyPeer, ClusterPolicyProtocol,
     ClusterPolicyRule, NamespacedPods, Transport,
@@ -45,7 +45,7 @@ impl Translator<'_> {
                 name: policy_name(&policy.meta).to_owned(),
                 span: policy.span,
             },
-            resource: resource("kcnp", "", &policy.meta.name),
+            resource: cluster_policy_resource(policy),
             namespace: "".into(),
             uid: policy.meta.uid.as_str().into(),
             log: "".into(),
@@ -155,6 +155,18 @@ impl Translator<'_> {
         self.confine(&mut query, nodes);
         query.build(nodes.span)
     }
+}
+
+/// What the rules of a ClusterNetworkPolicy are filed under. Its predecessors
+/// have kinds of their own: a policy of the same name does not replace them.
+#[must_use]
+pub fn cluster_policy_resource(policy: &ClusterNetworkPolicy) -> Arc<str> {
+    let short = match policy.kind {
+        ClusterPolicyKind::ClusterNetworkPolicy => "kcnp",
+        ClusterPolicyKind::AdminNetworkPolicy => "anp",
+        ClusterPolicyKind::BaselineAdminNetworkPolicy => "banp",
+    };
+    resource_id(short, "", &policy.meta.name.value)
 }
 
 fn subject(policy: &ClusterNetworkPolicy) -> Selector {

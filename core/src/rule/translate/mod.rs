@@ -12,6 +12,9 @@ mod peer;
 mod port;
 mod service;
 
+pub use cilium::cilium_resource;
+pub use cluster_network_policy::cluster_policy_resource;
+pub use network_policy::network_policy_resource;
 pub use service::Service;
 
 use super::{Direction, PortRule, Rule, RuleOrigin, RuleVerdict, Tier};
@@ -41,8 +44,11 @@ impl<'a> Translator<'a> {
     }
 }
 
-/// What rules are filed under: Cilium's short kind, namespace, name.
-fn resource(kind: &str, namespace: &str, name: &str) -> Arc<str> {
+/// What an object's rules are filed under: Cilium's short kind (`cnp`, `ccnp`,
+/// `netpol`, `kcnp`), namespace and name (pkg/ipcache/types ResourceID). A
+/// later object with the same id takes the place of an earlier one.
+#[must_use]
+pub fn resource_id(kind: &str, namespace: &str, name: &str) -> Arc<str> {
     format!("{kind}/{namespace}/{name}").into()
 }
 

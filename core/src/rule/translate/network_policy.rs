@@ -1,7 +1,7 @@
 //! Kubernetes NetworkPolicy.
 
 use super::port::{end_port, rule_port};
-use super::{Template, Translator, numbered, resource};
+use super::{Template, Translator, numbered, resource_id};
 use crate::label::keys;
 use crate::object::network_policy::{
     IntOrString, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
@@ -16,10 +16,7 @@ impl Translator<'_> {
     /// isolated without any rule gets one that allows nothing.
     #[must_use]
     pub fn network_policy(&self, policy: &NetworkPolicy) -> Vec<Rule> {
-        let namespace = match &policy.meta.namespace {
-            Some(ns) if !ns.is_empty() => ns.value.as_str(),
-            _ => "default",
-        };
+        let namespace = namespace_of(policy);
         let name = policy_name(&policy.meta);
         let template = Template {
             object: ObjectRef {
@@ -28,7 +25,7 @@ impl Translator<'_> {
                 name: name.to_owned(),
                 span: policy.span,
             },
-            resource: resource("netpol", namespace, &policy.meta.name),
+            resource: network_policy_resource(policy),
             namespace: namespace.into(),
             uid: policy.meta.uid.as_str().into(),
             log: "".into(),
@@ -131,6 +128,19 @@ impl Translator<'_> {
             query.add_match(format!("k8s:{}", keys::CLUSTER), cluster);
         }
     }
+}
+
+fn namespace_of(policy: &NetworkPolicy) -> &str {
+    match &policy.meta.namespace {
+        Some(ns) if !ns.is_empty() => &ns.value,
+        _ => "default",
+    }
+}
+
+/// What the rules of a NetworkPolicy are filed under.
+#[must_use]
+pub fn network_policy_resource(policy: &NetworkPolicy) -> Arc<str> {
+    resource_id("netpol", namespace_of(policy), &policy.meta.name.value)
 }
 
 /// A namespace selector as conditions on the labels pods inherit from their
