@@ -18,6 +18,7 @@ pub mod port;
 pub mod regex;
 mod selector;
 pub mod template;
+pub mod validate;
 
 pub use meta::{Head, ObjectMeta};
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
