@@ -584,7 +584,7 @@ fn unquoted_number<'n>(node: &'n Node, expected: &str) -> Option<&'n str> {
     (expected == "a whole number" && plain).then_some(text)
 }
 
-/// The form of Go's time.RFC3339, without the length of months.
+/// A time that Go's time.Parse reads as RFC3339.
 fn is_rfc3339(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>, min: u32, max: u32| {
         text.get(range).is_some_and(|t| {
@@ -597,6 +597,21 @@ fn is_rfc3339(text: &str) -> bool {
     let time = number(8..10, 1, 31) && at(10, b'T') && number(11..13, 0, 23) && at(13, b':');
     let seconds = number(14..16, 0, 59) && at(16, b':') && number(17..19, 0, 59);
     if !(date && time && seconds) {
+        return false;
+    }
+    let part = |range: std::ops::Range<usize>| {
+        let digits = text.get(range).unwrap_or_default();
+        digits.parse::<u32>().unwrap_or_default()
+    };
+    let (year, month, day) = (part(0..4), part(5..7), part(8..10));
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if day > days {
         return false;
     }
     let rest = text.get(19..).unwrap_or_default();
@@ -745,6 +760,8 @@ mod tests {
             ("2024-05-01T12:00:00", false),
             ("2024-05-01 12:00:00Z", false),
             ("2024-13-01T12:00:00Z", false),
+            ("2024-02-29T12:00:00Z", true),
+            ("2023-02-29T12:00:00Z", false),
             ("2024-05-01T12:00:00.Z", false),
             ("", false),
         ] {
