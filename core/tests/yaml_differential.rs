@@ -6,7 +6,7 @@
 
 mod yaml_oracle;
 
-use yaml_oracle::{agree, ask, cases, ours};
+use yaml_oracle::{agree, ask, begins_as_json, cases, ours};
 
 const BATCH: usize = 5_000;
 
@@ -92,13 +92,23 @@ fn mutate(seeds: &[String], random: &mut Random) -> String {
 /// Go map decides which value wins; after a second byte order mark go-yaml
 /// drops the first character of lines.
 fn undecided(text: &str) -> bool {
-    if text.contains("\u{feff}\u{feff}") {
+    if begins_as_json(text) || text.contains("\u{feff}\u{feff}") {
         return true;
     }
     let Some(answers) = ask(&vec![text.to_owned(); 200]) else {
         return false;
     };
     answers.iter().any(|a| a != &answers[0])
+}
+
+/// kubectl stops at the first error.
+fn up_to_error(mut docs: Vec<serde_json::Value>) -> Vec<serde_json::Value> {
+    if std::env::var_os("NETVERDICT_YAML_KUBECTL").is_some()
+        && let Some(first) = docs.iter().position(|d| d.get("error").is_some())
+    {
+        docs.truncate(first + 1);
+    }
+    docs
 }
 
 #[test]
@@ -127,11 +137,12 @@ fn random_texts_read_alike() {
         for (text, theirs) in texts.iter().zip(&answers) {
             let ours = ours(text);
             total += 1;
-            if !agree(&ours, theirs) && !undecided(text) {
+            let (ours, theirs) = (up_to_error(ours), up_to_error(theirs.clone()));
+            if !agree(&ours, &theirs) && !undecided(text) {
                 failures.push(format!(
                     "{text:?}\n  ours   {}\n  theirs {}",
                     serde_json::Value::from(ours),
-                    serde_json::Value::from(theirs.clone()),
+                    serde_json::Value::from(theirs),
                 ));
             }
         }

@@ -1,7 +1,7 @@
 //! The codes of this module and the problem they are reported with.
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::source::SourceId;
+use crate::source::{SourceId, Span};
 
 /// The text is not YAML.
 pub const SYNTAX: Code = Code::new(101, Severity::Error, "not valid YAML");
@@ -38,6 +38,21 @@ pub const MAX_NODES: Code = Code::new(803, Severity::Error, "too many values");
 pub const MAX_DOCUMENTS: Code = Code::new(804, Severity::Error, "too many documents");
 /// Aliases make up more of a document than go-yaml allows.
 pub const MAX_ALIASES: Code = Code::new(805, Severity::Error, "excessive aliasing");
+
+/// Duplicate keys told per document.
+const MAX_WARNINGS: usize = 100;
+
+/// Tells a duplicate key, unless there are very many.
+pub(super) fn warn_duplicate(warnings: &mut Vec<Diagnostic>, key: Span, earlier: Span) {
+    if warnings.len() >= MAX_WARNINGS {
+        return;
+    }
+    let message = "this key stands twice in its mapping; the last one counts";
+    let warning = Diagnostic::new(DUPLICATE_KEY, key, message)
+        .label(earlier, "this one is ignored")
+        .help("remove one of the two");
+    warnings.push(warning);
+}
 
 /// A problem at a byte range of the text being read, before it is known where
 /// that text stands in its source.

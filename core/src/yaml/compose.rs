@@ -7,6 +7,7 @@
 
 use super::codes::{self, Problem};
 use super::event::{Event, Kind, Parser};
+use super::mapping::{Keys, Written};
 use super::node::{Entry, Node, Value};
 use super::scalar::{self, Scalar};
 use super::{Limits, span};
@@ -14,12 +15,6 @@ use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
 use std::collections::HashMap;
-
-/// Mappings shorter than this are searched key by key.
-const INDEXED_FROM: usize = 16;
-
-/// Duplicate keys told per document.
-const MAX_WARNINGS: usize = 100;
 
 /// What is left of the limits that hold for a whole source.
 #[derive(Clone, Copy, Debug)]
@@ -179,12 +174,12 @@ fn missing(at: usize) -> Problem {
     Problem::new(codes::SYNTAX, at, at, "a value is missing")
 }
 
-fn too_deep(start: usize, end: usize, limits: &Limits) -> Problem {
+pub(super) fn too_deep(start: usize, end: usize, limits: &Limits) -> Problem {
     let message = format!("nested deeper than {} levels", limits.max_depth);
     Problem::new(codes::MAX_DEPTH, start, end, message)
 }
 
-fn too_many_nodes(start: usize, end: usize, limits: &Limits) -> Problem {
+pub(super) fn too_many_nodes(start: usize, end: usize, limits: &Limits) -> Problem {
     let message = format!("more than {} values in one source", limits.max_nodes);
     Problem::new(codes::MAX_NODES, start, end, message)
         .help("aliases count as often as they are used; split the source or raise the limit")
@@ -333,20 +328,11 @@ impl<'a> Composer<'_, 'a> {
             let Some((earlier, was_merged)) = keys.insert(entry, state) else {
                 continue;
             };
-            if !merged && !was_merged && self.alias_depth == 0 && self.warnings.len() < MAX_WARNINGS
-            {
-                self.warn_duplicate(key_span, earlier);
+            if !merged && !was_merged && self.alias_depth == 0 {
+                codes::warn_duplicate(self.warnings, key_span, earlier);
             }
         }
         Ok(())
-    }
-
-    fn warn_duplicate(&mut self, key: Span, earlier: Span) {
-        let message = "this key stands twice in its mapping; the last one counts";
-        let warning = Diagnostic::new(codes::DUPLICATE_KEY, key, message)
-            .label(earlier, "this one is ignored")
-            .help("remove one of the two");
-        self.warnings.push(warning);
     }
 
     /// The key at `at`, which takes one item, and its place. The inner error
@@ -519,62 +505,5 @@ fn allowed_ratio(decoded: usize) -> f64 {
         ..=LOW => 0.99,
         HIGH.. => 0.10,
         _ => 0.99 - 0.89 * ratio(decoded - LOW, HIGH - LOW),
-    }
-}
-
-/// The entries of a mapping under construction.
-#[derive(Default)]
-struct Keys {
-    entries: Vec<Entry>,
-    /// What else is known of the entry of the same index.
-    written: Vec<Written>,
-    index: HashMap<String, usize, ahash::RandomState>,
-    /// The first key that JSON does not have.
-    refused: Option<Problem>,
-}
-
-struct Written {
-    /// It came from a `<<`.
-    merged: bool,
-    /// As in [`Built`].
-    unfit: Option<Problem>,
-}
-
-impl Keys {
-    /// Puts the entry in; when the key was there, the new one replaces it and
-    /// the place of the old one and whether it was merged come back.
-    fn insert(&mut self, entry: Entry, written: Written) -> Option<(Span, bool)> {
-        match self.position(&entry.key) {
-            Some(i) => {
-                let old = self.entries.get_mut(i)?;
-                let was = std::mem::replace(self.written.get_mut(i)?, written);
-                Some((std::mem::replace(old, entry).key_span, was.merged))
-            }
-            None => {
-                if self.entries.len() >= INDEXED_FROM {
-                    self.index.insert(entry.key.clone(), self.entries.len());
-                }
-                self.entries.push(entry);
-                self.written.push(written);
-                if self.entries.len() == INDEXED_FROM {
-                    let keys = self.entries.iter().map(|e| e.key.clone());
-                    self.index = keys.zip(0..).collect();
-                }
-                None
-            }
-        }
-    }
-
-    fn position(&self, key: &str) -> Option<usize> {
-        if self.entries.len() < INDEXED_FROM {
-            return self.entries.iter().position(|e| e.key == key);
-        }
-        self.index.get(key).copied()
-    }
-
-    /// Why JSON cannot carry the mapping.
-    fn unfit(&mut self) -> Option<Problem> {
-        let value = self.written.iter_mut().find_map(|w| w.unfit.take());
-        self.refused.take().or(value)
     }
 }

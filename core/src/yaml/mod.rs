@@ -2,11 +2,29 @@
 //!
 //! In: the text of one source. Out: one [`Document`] per document, each either
 //! a [`Node`] tree or a located error; a broken document never hides the others.
+//!
+//! Texts are accepted and refused as Kubernetes' tools do, because a policy
+//! that they refuse has no effect: documents are cut by k8s.io/apimachinery
+//! 0.36.4, each is read by sigs.k8s.io/yaml 1.6.0 on go.yaml.in/yaml/v2 2.4.4
+//! (the versions of Cilium 1.20.2), and a text that begins with `{` is tried
+//! as JSON first. `testdata/yaml/cases.json` records what that library makes
+//! of 950 texts, and `core/tests/yaml_differential.rs` compares random ones.
+//!
+//! Known differences, all on texts nobody writes:
+//! - of two keys that JSON spells alike but YAML does not (`1` and `"1"`), the
+//!   last one counts here; in Go the order of a map decides;
+//! - a second byte order mark is a character here; go-yaml then drops the
+//!   first character of lines;
+//! - a control character after the end of the first document is always an
+//!   error here; go-yaml may stop reading before it;
+//! - the limits of [`Limits`] are lower than Go's (depth 10,000).
 
 mod codes;
 mod compose;
 mod encoding;
 mod event;
+mod json;
+mod mapping;
 mod node;
 mod scalar;
 mod scan_property;
@@ -26,6 +44,7 @@ use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
 use codes::Problem;
 use compose::Budget;
+use std::ops::Range;
 use stream::Chunk;
 
 /// How much of hostile input is read before it is refused.
@@ -93,62 +112,179 @@ pub fn read(source: SourceId, text: &str, limits: &Limits) -> Vec<Document> {
         });
         return documents;
     }
-    let mut budget = Budget {
-        nodes: limits.max_nodes,
-        alias_bytes: limits.max_bytes,
+    let mut reader = Reader {
+        source,
+        text,
+        limits,
+        budget: Budget {
+            nodes: limits.max_nodes,
+            alias_bytes: limits.max_bytes,
+        },
+        documents,
     };
-    for (index, chunk) in stream::split(text, 0).enumerate() {
-        let mut warnings = Vec::new();
-        let (range, base, result) = match chunk {
-            _ if index >= limits.max_documents => {
-                let message = format!("more than {} documents in one source", limits.max_documents);
-                let problem = Problem::new(MAX_DOCUMENTS, 0, 0, message);
-                (text.len()..text.len(), text.len(), Err(problem))
-            }
-            Chunk::Yaml(range) => {
-                let part = text.get(range.clone()).unwrap_or("");
-                // A byte order mark may begin every document.
-                let (part, base) = match part.strip_prefix('\u{FEFF}') {
-                    Some(rest) => (rest, range.start + '\u{FEFF}'.len_utf8()),
-                    None => (part, range.start),
-                };
-                let mut read = |part: &str| {
-                    compose::compose(source, base, part, limits, &mut budget, &mut warnings)
-                };
-                // A last line without a line break is read as if it had one.
-                let result = if part.ends_with('\n') {
-                    read(part)
-                } else {
-                    read(&format!("{part}\n"))
-                };
-                let result = result.map_err(|p| name_template(p, part));
-                (range, base, result)
-            }
-            Chunk::BadSeparator { range, line } => {
-                let (start, end) = (line.start - range.start, line.end - range.start);
-                let message = "a line that begins with `---` must be nothing else";
-                let problem = Problem::new(SEPARATOR, start, end, message)
-                    .help("only spaces and a comment may follow `---`");
-                let base = range.start;
-                (range, base, Err(problem))
-            }
+    if text.trim_start().starts_with('{') {
+        reader.json();
+    } else {
+        reader.yaml(0);
+    }
+    reader.documents
+}
+
+/// The documents read so far, and what they may still cost.
+struct Reader<'r> {
+    source: SourceId,
+    text: &'r str,
+    limits: &'r Limits,
+    budget: Budget,
+    documents: Vec<Document>,
+}
+
+impl Reader<'_> {
+    /// Adds a document. Byte ranges of its problem count from `base`. False
+    /// when it is the last that may be read.
+    fn push(
+        &mut self,
+        range: Range<usize>,
+        base: usize,
+        result: Result<Node, Problem>,
+        warnings: Vec<Diagnostic>,
+    ) -> bool {
+        let index = self.documents.len();
+        let over = index >= self.limits.max_documents;
+        let result = if over {
+            let max = self.limits.max_documents;
+            let message = format!("more than {max} documents in one source");
+            Err(Problem::new(MAX_DOCUMENTS, 0, 0, message))
+        } else {
+            result
         };
-        documents.push(Document {
+        let len = range.end.saturating_sub(base);
+        self.documents.push(Document {
             index,
-            span: span(source, range.start, range.end),
-            result: result.map_err(|p| p.at(source, base, range.end - base)),
+            span: span(self.source, range.start, range.end),
+            result: result.map_err(|p| p.at(self.source, base, len)),
             warnings,
         });
-        if index >= limits.max_documents {
-            break;
+        !over
+    }
+
+    /// Reads the text from byte `from` on as a stream of YAML documents.
+    fn yaml(&mut self, from: usize) {
+        for chunk in stream::split(self.text, from) {
+            let mut warnings = Vec::new();
+            let (range, base, result) = match chunk {
+                Chunk::Yaml(range) => {
+                    let (base, result) = self.yaml_document(&range, &mut warnings);
+                    (range, base, result)
+                }
+                Chunk::BadSeparator { range, line } => {
+                    let base = range.start;
+                    let message = "a line that begins with `---` must be nothing else";
+                    let problem =
+                        Problem::new(SEPARATOR, line.start - base, line.end - base, message)
+                            .help("only spaces and a comment may follow `---`");
+                    (range, base, Err(problem))
+                }
+            };
+            if !self.push(range, base, result, warnings) {
+                return;
+            }
         }
     }
-    documents
+
+    fn yaml_document(
+        &mut self,
+        range: &Range<usize>,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> (usize, Result<Node, Problem>) {
+        let text = self.text.get(range.clone()).unwrap_or("");
+        // A byte order mark may begin every document.
+        let (text, base) = match text.strip_prefix('\u{FEFF}') {
+            Some(rest) => (rest, range.start + '\u{FEFF}'.len_utf8()),
+            None => (text, range.start),
+        };
+        let mut read = |text: &str| {
+            let budget = &mut self.budget;
+            compose::compose(self.source, base, text, self.limits, budget, warnings)
+        };
+        // A last line without a line break is read as if it had one.
+        let result = if text.ends_with('\n') {
+            read(text)
+        } else {
+            read(&format!("{text}\n"))
+        };
+        (base, result.map_err(|p| name_template(p, text)))
+    }
+
+    /// Reads the text as a stream of JSON values, and from the first that is
+    /// none on as YAML, which kubectl does too (apimachinery 0.36.4
+    /// `YAMLOrJSONDecoder`), unless two values show that JSON was meant.
+    fn json(&mut self) {
+        let mut pos = 0;
+        loop {
+            let mut warnings = Vec::new();
+            let budget = self.budget;
+            let mut reader = json::Reader {
+                source: self.source,
+                text: self.text,
+                pos,
+                limits: self.limits,
+                budget: &mut self.budget,
+                warnings: &mut warnings,
+                unfit: None,
+            };
+            reader.skip_space();
+            let start = reader.pos;
+            let Some(result) = reader.next() else {
+                return;
+            };
+            let end = reader.pos;
+            let problem = match result {
+                Ok(node) => {
+                    if !self.push(start..end, 0, Ok(node), warnings) {
+                        return;
+                    }
+                    pos = end;
+                    continue;
+                }
+                Err(problem) => problem,
+            };
+            let yaml_from = self.yaml_after(pos);
+            match yaml_from {
+                Some(from) if problem.code() == JSON && self.documents.len() < 2 => {
+                    self.budget = budget;
+                    self.yaml(from);
+                }
+                _ => {
+                    let problem = name_template(problem, self.text);
+                    self.push(start..self.text.len(), 0, Err(problem), warnings);
+                }
+            }
+            return;
+        }
+    }
+
+    /// Where YAML may begin after the JSON that ends at `pos`: past the white
+    /// space, at most to the next line. The same reader wants four more bytes
+    /// at every step and gives up without.
+    fn yaml_after(&self, mut pos: usize) -> Option<usize> {
+        loop {
+            let rest = self.text.get(pos..).filter(|rest| rest.len() >= 4)?;
+            let next = rest.chars().next().filter(|c| c.is_whitespace());
+            let Some(c) = next else {
+                return Some(pos);
+            };
+            pos += c.len_utf8();
+            if c == '\n' {
+                return Some(pos);
+            }
+        }
+    }
 }
 
 /// Says so when the text is no YAML because it is a template.
 fn name_template(problem: Problem, text: &str) -> Problem {
-    if ![SYNTAX, KEY].contains(&problem.code()) {
+    if ![SYNTAX, KEY, JSON].contains(&problem.code()) {
         return problem;
     }
     let Some(at) = template_near(text, problem.start()) else {
@@ -236,6 +372,42 @@ mod tests {
     }
 
     #[test]
+    fn json_streams_are_read_as_json() {
+        let text = "{\"a\": \"\\/\\ud83d\\ude00\\ud800x\"}{\"b\":[1.0,-2,1e2, true ]}\n{}";
+        let all = read(SourceId(0), text, &Limits::default());
+        assert_eq!(all.len(), 3);
+        let first = all[0].result.as_ref().unwrap();
+        assert_eq!(
+            first.get("a").unwrap().as_str(),
+            Some("/\u{1F600}\u{FFFD}x")
+        );
+        let list = all[1].result.as_ref().unwrap().get("b").unwrap();
+        let at = |s: Span| &text[s.start as usize..s.end as usize];
+        let items: Vec<&str> = list.items().iter().map(|n| at(n.span)).collect();
+        assert_eq!(items, ["1.0", "-2", "1e2", "true"]);
+        assert_eq!(list.items()[2].value, Value::Number(Number::Int(100)));
+        assert_eq!(at(all[2].span), "{}");
+    }
+
+    #[test]
+    fn json_gives_way_to_yaml_once() {
+        let codes = |text: &str| -> Vec<Option<crate::diagnostic::Code>> {
+            read(SourceId(0), text, &Limits::default())
+                .into_iter()
+                .map(|d| d.result.err().map(|e| e.code))
+                .collect()
+        };
+        assert_eq!(codes("{a: 1}\n---\nb: 2\n"), [None, None]);
+        assert_eq!(
+            codes("{\"a\": 1}\n---\nb: 2\n---\n[\n"),
+            [None, None, Some(SYNTAX)]
+        );
+        assert_eq!(codes("{}{}\n---\nb: 2\n"), [None, None, Some(JSON)]);
+        assert_eq!(codes("{\"a\": 1e999}"), [Some(SCALAR)]);
+        assert_eq!(codes("{{ if x }}\na: 1\n"), [Some(TEMPLATE)]);
+    }
+
+    #[test]
     fn limits_are_named() {
         let limits = Limits {
             max_bytes: 10,
@@ -254,6 +426,27 @@ mod tests {
         assert_eq!(code("a: 123456789", &limits), MAX_BYTES);
         assert_eq!(code("[[[[1]]]]", &limits), MAX_DEPTH);
         assert_eq!(code("[1,2,3,4]", &limits), MAX_NODES);
+        assert_eq!(
+            code(
+                "{\"\":[[[]]]}",
+                &Limits {
+                    max_bytes: 99,
+                    ..limits
+                }
+            ),
+            MAX_DEPTH
+        );
+        assert_eq!(
+            code(
+                "{\"\":[1,2,3]}",
+                &Limits {
+                    max_bytes: 99,
+                    ..limits
+                }
+            ),
+            MAX_NODES
+        );
+        assert_eq!(code("{} {}", &limits), MAX_DOCUMENTS);
         assert_eq!(code("a\n---\nb", &limits), MAX_DOCUMENTS);
         let mut bomb = "a0: &a0 [x]\n".to_owned();
         for i in 0..20 {

@@ -128,3 +128,19 @@ pub fn ask(texts: &[String]) -> Option<Vec<Vec<Json>>> {
     assert_eq!(answers.len(), texts.len(), "one answer per text");
     Some(answers)
 }
+
+/// Whether kubectl tries a JSON decoder on the text before sigs.k8s.io/yaml, so
+/// that the outcome can be another: it begins with a JSON object, or with a
+/// brace after white space. `NETVERDICT_YAML_KUBECTL` says that the program
+/// does the same.
+pub fn begins_as_json(text: &str) -> bool {
+    let trimmed = text.trim_start();
+    std::env::var_os("NETVERDICT_YAML_KUBECTL").is_none()
+        && trimmed.starts_with('{')
+        && (trimmed.len() < text.len()
+            || text.len() < 4
+            || serde_json::Deserializer::from_str(text)
+                .into_iter::<serde::de::IgnoredAny>()
+                .next()
+                .is_some_and(|first| first.is_ok()))
+}
