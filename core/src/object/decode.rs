@@ -130,6 +130,7 @@ impl Decoder {
             decoder: self,
             known: Vec::new(),
             foreign: Vec::new(),
+            partial: false,
         };
         let built = build(&mut fields);
         fields.report_unknown();
@@ -308,6 +309,7 @@ pub struct Fields<'n, 'd> {
     decoder: &'d mut Decoder,
     known: Vec<&'static str>,
     foreign: Vec<(&'static [&'static str], &'static str)>,
+    partial: bool,
 }
 
 impl<'n> Fields<'n, '_> {
@@ -377,6 +379,12 @@ impl<'n> Fields<'n, '_> {
         self.foreign.push((names, help));
     }
 
+    /// Takes the fields that nobody asks for as known: only a part of the type
+    /// is read.
+    pub fn partial(&mut self) {
+        self.partial = true;
+    }
+
     /// Decodes a field by hand, inside its path; `None` when it is absent.
     pub fn with<T>(
         &mut self,
@@ -415,6 +423,9 @@ impl<'n> Fields<'n, '_> {
     }
 
     fn report_unknown(self) {
+        if self.partial {
+            return;
+        }
         for entry in self.node.entries() {
             if self.known.iter().any(|name| self.matches(entry, name)) {
                 continue;

@@ -6,20 +6,26 @@
 //! selectors, ports and prefixes keep the text they were written with, because
 //! Cilium decides by text whether two selectors are the same.
 
+mod any;
 pub mod cidr;
 pub mod cilium;
 pub mod cluster_network_policy;
 pub mod decode;
 pub mod fqdn;
 pub mod label_syntax;
+pub mod load;
 mod meta;
 pub mod network_policy;
 pub mod port;
 pub mod regex;
+pub mod registry;
+pub mod schema;
 mod selector;
 pub mod template;
 pub mod validate;
+pub mod workload;
 
+pub use any::Object;
 pub use meta::{Head, ObjectMeta};
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
 

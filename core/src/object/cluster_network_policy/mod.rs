@@ -2,6 +2,16 @@
 //! its predecessors `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy`
 //! (v1alpha1), which decode into the same shape.
 
+pub mod agent;
+mod decode;
+pub mod predecessor;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use agent::check_agent;
+pub use schema::check_schema;
+
 use super::{LabelSelector, ObjectMeta};
 use crate::source::{Span, Spanned};
 
@@ -15,6 +25,18 @@ pub enum ClusterPolicyKind {
     AdminNetworkPolicy,
     /// `BaselineAdminNetworkPolicy` v1alpha1: tier Baseline, likewise.
     BaselineAdminNetworkPolicy,
+}
+
+impl ClusterPolicyKind {
+    /// The kind as Kubernetes spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
+            Self::AdminNetworkPolicy => "AdminNetworkPolicy",
+            Self::BaselineAdminNetworkPolicy => "BaselineAdminNetworkPolicy",
+        }
+    }
 }
 
 /// A ClusterNetworkPolicy.

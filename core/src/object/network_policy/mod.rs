@@ -1,5 +1,15 @@
 //! `NetworkPolicy` (networking.k8s.io/v1) as written.
 
+pub mod agent;
+mod decode;
+pub mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use agent::check_agent;
+pub(in crate::object) use agent::unknown_operator;
+pub use schema::check_schema;
+
 use super::decode::{Decode, Decoder};
 use super::{LabelSelector, ObjectMeta};
 use crate::source::{Span, Spanned};
