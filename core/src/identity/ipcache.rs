@@ -103,7 +103,7 @@ impl IpCache {
             let labels = self
                 .metadata
                 .contains_key(&prefix)
-                .then(|| self.labels_for(&prefix, config));
+                .then(|| self.labels(&prefix, config));
             let old = self.entries.get(&prefix).cloned();
             match labels {
                 Some(labels) if old.as_ref().is_some_and(|o| o.labels == labels) => {}
@@ -168,7 +168,16 @@ impl IpCache {
             .map_or_else(|| world_identity(addr, config), |(_, e)| e.id)
     }
 
-    fn labels_for(&self, prefix: &IpNet, config: &Config) -> LabelSet {
+    /// Every prefix somebody says something of, IPv4 first, then by address and
+    /// length.
+    pub fn prefixes(&self) -> impl Iterator<Item = &IpNet> {
+        self.metadata.keys()
+    }
+
+    /// The labels a prefix would have now: what is said of it and what it
+    /// inherits from the prefixes around it.
+    #[must_use]
+    pub fn labels(&self, prefix: &IpNet, config: &Config) -> LabelSet {
         let own = self.metadata.get(prefix).map_or(&[][..], Vec::as_slice);
         if let Some(fixed) = own.iter().find(|m| m.identity_override) {
             return fixed.labels.clone();

@@ -12,6 +12,7 @@ mod reserved;
 mod table;
 
 pub use allocator::{AllocationError, Allocator, LocalAllocator, LocalState, MemoryAllocator};
+pub(crate) use ipcache::world_identity;
 pub use ipcache::{IpCache, IpCacheEntry, PrefixMetadata};
 pub use numeric::{AGGREGATES, NumericIdentity, Scope};
 pub use reserved::{

@@ -6,7 +6,9 @@
 //! each query. Cilium's own engine answers the same scenarios
 //! (`conformance/cilium`), so two answers can be compared field by field.
 
+mod answer;
 mod format;
+mod world;
 
 pub use format::{
     Answer, CidrMatchMode, EndpointAnswer, IdentityAnswer, MapEntry, MapKey, NamedPort, Namespace,

@@ -1,0 +1,337 @@
+//! Scenarios to answers.
+//!
+//! In: a [`Scenario`]. Out: the [`Answer`] this engine gives, in the same form
+//! in which Cilium's own engine answers it.
+
+use super::format::{
+    Answer, EndpointAnswer, MapEntry, MapKey, PolicyAnswer, Query, QueryAnswer, Scenario,
+    ScenarioEndpoint,
+};
+use super::world::{Group, PolicyPrefixes, World};
+use crate::config::Config;
+use crate::identity::NumericIdentity;
+use crate::object::cidr::parse_prefix;
+use crate::object::load::{LoadOptions, Outcome, Strictness, load};
+use crate::object::Object;
+use crate::policy_map::{
+    Key, MatchType, Outcome as Decision, PolicyMap, Question, StandInProxyPorts, Verdict,
+};
+use crate::resolve::{Repository, ResourceId, SubjectPolicy};
+use crate::rule::{
+    Rule, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
+};
+use crate::source::Sources;
+use ipnet::IpNet;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A document in force.
+enum InForce {
+    Rules(ResourceId, Vec<Rule>),
+    Group(ResourceId, Group),
+}
+
+impl InForce {
+    fn resource(&self) -> &ResourceId {
+        match self {
+            Self::Rules(id, _) | Self::Group(id, _) => id,
+        }
+    }
+}
+
+impl Scenario {
+    /// Answers the scenario.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        let config = Config::from(&self.config);
+        let (policies, documents) = self.load(&config);
+        let mut groups: Vec<Group> = Vec::new();
+        let mut prefixes = Vec::new();
+        let mut rules = Vec::new();
+        for document in documents {
+            match document {
+                InForce::Group(_, group) => groups.push(group),
+                InForce::Rules(resource, list) => {
+                    prefixes.push(PolicyPrefixes {
+                        kubernetes: resource.starts_with("netpol/"),
+                        resource: Arc::clone(&resource),
+                        prefixes: prefixes_of(&list),
+                    });
+                    rules.push((resource, list));
+                }
+            }
+        }
+        groups.extend(self.cidr_groups.iter().map(|g| Group {
+            name: g.name.clone(),
+            labels: g.labels.clone().into_iter().collect(),
+            prefixes: g.cidrs.iter().filter_map(|c| parse_prefix(c).ok()).collect(),
+        }));
+        let world = World::new(self, &config, &prefixes, &groups);
+        let mut repository = Repository::new(config.clone(), world.identities.clone());
+        for (resource, list) in rules {
+            repository.replace(&resource, list);
+        }
+        let resolved: Vec<Resolved> = self
+            .endpoints
+            .iter()
+            .map(|e| self.resolve(e, &repository, &world))
+            .collect();
+        Answer {
+            name: self.name.clone(),
+            note: self.note.clone(),
+            policies,
+            endpoints: resolved.iter().map(Resolved::answer).collect(),
+            queries: self
+                .queries
+                .iter()
+                .map(|q| judge(q, &resolved, &world, &config))
+                .collect(),
+            identities: world.answers,
+            unstable: Vec::new(),
+        }
+    }
+
+    /// Loads every document; of those with the same resource the last accepted
+    /// one is in force.
+    fn load(&self, config: &Config) -> (Vec<PolicyAnswer>, Vec<InForce>) {
+        let mut options = LoadOptions::new(config);
+        if self.config.enforce_schema {
+            options.strictness = Strictness::Crds;
+        }
+        let translator = Translator::new(config);
+        let mut sources = Sources::new();
+        let mut answers = Vec::new();
+        let mut in_force: Vec<InForce> = Vec::new();
+        for text in &self.policies {
+            let source = sources.add("policy", text.as_str());
+            let loaded = load(source, text, &options);
+            for report in &loaded.documents {
+                let mut answer = PolicyAnswer {
+                    index: answers.len(),
+                    kind: report.kind.clone(),
+                    namespace: report.namespace.clone(),
+                    name: report.name.clone(),
+                    schema: report.schema_text(),
+                    ..PolicyAnswer::default()
+                };
+                match &report.outcome {
+                    Outcome::Accepted(object) => match in_force_of(object, &translator) {
+                        Some(document) => {
+                            answer.accepted = true;
+                            if let InForce::Rules(_, rules) = &document {
+                                answer.entries = rules.len();
+                                answer.prefixes =
+                                    prefixes_of(rules).iter().map(IpNet::to_string).collect();
+                                answer.prefixes.sort();
+                            }
+                            in_force.retain(|d| d.resource() != document.resource());
+                            in_force.push(document);
+                        }
+                        None => "decode".clone_into(&mut answer.stage),
+                    },
+                    Outcome::Refused(stage) => {
+                        stage.as_str().clone_into(&mut answer.stage);
+                        answer.error = loaded
+                            .diagnostics
+                            .iter()
+                            .find(|d| {
+                                d.severity == crate::diagnostic::Severity::Error
+                                    && report.span.start <= d.span.start
+                                    && d.span.start <= report.span.end
+                            })
+                            .map(|d| d.message.clone())
+                            .unwrap_or_default();
+                    }
+                    Outcome::Skipped(_) => "decode".clone_into(&mut answer.stage),
+                }
+                answers.push(answer);
+            }
+        }
+        (answers, in_force)
+    }
+
+    fn resolve(
+        &self,
+        endpoint: &ScenarioEndpoint,
+        repository: &Repository,
+        world: &World,
+    ) -> Resolved {
+        let id = NumericIdentity(endpoint.id);
+        let result = match world.identities.get(id) {
+            None => Err(format!("no identity {id}")),
+            Some(labels) => repository.resolve(id, labels).map_err(|e| e.to_string()),
+        };
+        let result = result.map(|policy| {
+            let ports = world.subject_ports(self, endpoint);
+            let subject_port =
+                |name: &Arc<str>, proto| ports.get(&(name.to_string(), proto)).copied();
+            let map = PolicyMap::new(
+                &policy,
+                repository.selectors(),
+                &subject_port,
+                &world.peer_ports,
+                &mut StandInProxyPorts::default(),
+            );
+            (policy, map)
+        });
+        Resolved { id, result }
+    }
+}
+
+fn in_force_of(object: &Object, translator: &Translator<'_>) -> Option<InForce> {
+    Some(match object {
+        Object::CiliumPolicy(p) => {
+            InForce::Rules(cilium_resource(p), translator.cilium_policy(p))
+        }
+        Object::NetworkPolicy(p) => {
+            InForce::Rules(network_policy_resource(p), translator.network_policy(p))
+        }
+        Object::ClusterNetworkPolicy(p) => InForce::Rules(
+            cluster_policy_resource(p),
+            translator.cluster_network_policy(p),
+        ),
+        Object::CidrGroup(g) => {
+            let name = g.meta.name.value.clone();
+            InForce::Group(
+                crate::rule::resource_id("cidrgroup", "", &name),
+                Group {
+                    labels: g
+                        .meta
+                        .labels
+                        .iter()
+                        .map(|(k, v)| (k.value.clone(), v.value.clone()))
+                        .collect(),
+                    prefixes: g
+                        .external_cidrs
+                        .iter()
+                        .filter_map(|c| parse_prefix(c).ok())
+                        .collect(),
+                    name,
+                },
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// The prefixes rules name, exceptions included. A /0 is the world, not a
+/// prefix.
+fn prefixes_of(rules: &[Rule]) -> BTreeSet<IpNet> {
+    rules
+        .iter()
+        .flat_map(|r| r.peers.iter().flatten())
+        .flat_map(|s| s.prefixes())
+        .map(IpNet::trunc)
+        .collect()
+}
+
+struct Resolved {
+    id: NumericIdentity,
+    result: Result<(SubjectPolicy, PolicyMap), String>,
+}
+
+impl Resolved {
+    fn answer(&self) -> EndpointAnswer {
+        let mut answer = EndpointAnswer {
+            id: self.id.0,
+            ..EndpointAnswer::default()
+        };
+        match &self.result {
+            Err(error) => answer.error.clone_from(error),
+            Ok((policy, map)) => {
+                answer.ingress_enabled = policy.ingress.enforced;
+                answer.egress_enabled = policy.egress.enforced;
+                for (key, entry) in map.entries() {
+                    let direction = policy.direction(key.direction);
+                    let mut rules: Vec<String> = direction
+                        .rules_of(&entry.origin)
+                        .map(|r| r.origin.id())
+                        .collect();
+                    rules.sort();
+                    rules.dedup();
+                    let redirect = map.direction(key.direction).redirect_of(entry);
+                    answer.map.push(MapEntry {
+                        key: map_key(&key),
+                        deny: entry.is_deny(),
+                        precedence: entry.precedence.0,
+                        priority: entry.precedence.priority(),
+                        listener_priority: entry.precedence.listener_priority(),
+                        proxy_port: entry.proxy_port,
+                        parser: redirect.map_or("", |r| r.parser.as_str()).to_owned(),
+                        listener: redirect.map_or("", |r| &*r.listener).to_owned(),
+                        auth: entry.auth_type(),
+                        auth_explicit: entry.auth_explicit(),
+                        cookie: 0,
+                        invalid: entry.invalid,
+                        rules,
+                    });
+                }
+            }
+        }
+        answer
+    }
+}
+
+fn map_key(key: &Key) -> MapKey {
+    let [prefix, ..] = crate::policy_map::key_to_bytes(key);
+    MapKey {
+        direction: key.direction,
+        id: key.identity.0,
+        proto: key.l4.protocol,
+        port: key.l4.port,
+        port_prefix_len: key.l4.port_prefix,
+        bpf_prefix_len: prefix,
+    }
+}
+
+fn judge(query: &Query, resolved: &[Resolved], world: &World, config: &Config) -> QueryAnswer {
+    let error = |reason: &str, peer: u32| QueryAnswer {
+        verdict: "error".to_owned(),
+        reason: reason.to_owned(),
+        peer,
+        ..QueryAnswer::default()
+    };
+    let peer = match query.peer {
+        Some(peer) => NumericIdentity(peer),
+        None => match crate::object::cidr::parse_addr(&query.peer_ip) {
+            Ok(addr) => world.identity_of(addr, config),
+            Err(_) => return error("the peer's address cannot be read", 0),
+        },
+    };
+    let endpoint = resolved.iter().find(|r| r.id.0 == query.endpoint);
+    let map = match endpoint.map(|e| &e.result) {
+        None => return error("no such endpoint", peer.0),
+        Some(Err(_)) => return error("endpoint has no policy", peer.0),
+        Some(Ok((_, map))) => map,
+    };
+    let question = Question::new(query.direction, peer, query.proto.0, query.port);
+    let decision = map.lookup(&question, config);
+    answer_of(&decision, map, peer)
+}
+
+fn answer_of(decision: &Decision<'_>, map: &PolicyMap, peer: NumericIdentity) -> QueryAnswer {
+    let (verdict, reason) = match decision.verdict {
+        Verdict::Allow => ("allowed", ""),
+        Verdict::Redirect => ("redirect", ""),
+        Verdict::AuthRequired => ("auth", ""),
+        Verdict::Deny => ("denied", "deny"),
+        Verdict::DefaultDeny => ("denied", "no-match"),
+    };
+    let redirect = decision
+        .entry
+        .and_then(|(key, entry)| map.direction(key.direction).redirect_of(entry));
+    QueryAnswer {
+        verdict: verdict.to_owned(),
+        reason: reason.to_owned(),
+        peer: peer.0,
+        match_type: match decision.match_type {
+            MatchType::All => "All".to_owned(),
+            other => other.as_str().to_owned(),
+        },
+        key: decision.entry.map(|(key, _)| map_key(&key)),
+        parser: redirect.map_or("", |r| r.parser.as_str()).to_owned(),
+        listener: redirect.map_or("", |r| &*r.listener).to_owned(),
+        proxy_port: decision.proxy_port,
+        auth: decision.auth_type,
+    }
+}

@@ -1,0 +1,353 @@
+//! The identities of a scenario.
+//!
+//! In: a scenario and the prefixes its policies name. Out: every identity with
+//! its final labels, which addresses have them, and who calls which port what.
+
+use super::format::{IdentityAnswer, NamedPort, Scenario, ScenarioIdentity};
+use crate::config::Config;
+use crate::identity::{
+    IdentityTable, IpCache, NumericIdentity, PrefixMetadata, ReservedLookup, Scope,
+    reserved_identities, reserved_lookup, scope_for_labels,
+};
+use crate::label::{Label, LabelSet, LabelSource, cidr_label, keys, world_label};
+use crate::object::port::is_service_name;
+use crate::policy_map::NamedPorts;
+use crate::rule::protocol;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Ranks of those who contribute to prefixes (pkg/source).
+const FROM_CUSTOM_RESOURCE: u8 = 3;
+const FROM_KUBERNETES: u8 = 4;
+const FROM_GENERATED: u8 = 8;
+
+/// A CIDR group.
+pub(super) struct Group {
+    pub name: String,
+    pub labels: Vec<(String, String)>,
+    pub prefixes: Vec<IpNet>,
+}
+
+/// Prefixes that a policy names, as the ipcache hears of them.
+pub(super) struct PolicyPrefixes {
+    pub resource: Arc<str>,
+    pub kubernetes: bool,
+    pub prefixes: BTreeSet<IpNet>,
+}
+
+pub(super) struct World {
+    pub identities: IdentityTable,
+    pub answers: Vec<IdentityAnswer>,
+    pub peer_ports: NamedPorts,
+    own_ports: HashMap<u32, BTreeMap<String, NamedPort>>,
+    prefixes: BTreeMap<IpNet, NumericIdentity>,
+}
+
+impl World {
+    pub(super) fn new(
+        scenario: &Scenario,
+        config: &Config,
+        policies: &[PolicyPrefixes],
+        groups: &[Group],
+    ) -> Self {
+        let cache = fill_cache(scenario, config, policies, groups);
+        let mut world = Self {
+            identities: IdentityTable::default(),
+            answers: Vec::new(),
+            peer_ports: NamedPorts::new(),
+            own_ports: HashMap::new(),
+            prefixes: BTreeMap::new(),
+        };
+        for (id, labels) in reserved_identities(config) {
+            world.add(id, labels, "reserved", None);
+        }
+        let mut by_set: HashMap<String, NumericIdentity> = HashMap::new();
+        for given in &scenario.identities {
+            let id = NumericIdentity(given.id);
+            let prefix = given.prefix();
+            let labels = match prefix {
+                Some(p) if !is_pod(given) => final_labels(&cache, &p, config),
+                _ => pod_labels(scenario, given, &cache, config),
+            };
+            if let Some(p) = prefix {
+                world.prefixes.insert(p, id);
+                by_set.entry(labels.canonical()).or_insert(id);
+            }
+            world.add(id, labels, "scenario", prefix);
+        }
+        let mut next = [Scope::Local.base() + 1, Scope::RemoteNode.base() + 1];
+        for prefix in cache.prefixes() {
+            if world.prefixes.contains_key(prefix) {
+                continue;
+            }
+            let labels = final_labels(&cache, prefix, config);
+            let key = labels.canonical();
+            let id = match (reserved_lookup(&labels, config), by_set.get(&key)) {
+                (ReservedLookup::Is(id), _) => id,
+                (ReservedLookup::Allocate, Some(id)) => *id,
+                (ReservedLookup::Allocate, None) => {
+                    let [local, remote_node] = &mut next;
+                    let next = match scope_for_labels(&labels) {
+                        Scope::RemoteNode => remote_node,
+                        Scope::Local | Scope::Global => local,
+                    };
+                    while world.identities.get(NumericIdentity(*next)).is_some() {
+                        *next += 1;
+                    }
+                    let id = NumericIdentity(*next);
+                    *next += 1;
+                    by_set.insert(key, id);
+                    id
+                }
+            };
+            world.add(id, labels, "derived", Some(*prefix));
+            world.prefixes.insert(*prefix, id);
+        }
+        for given in &scenario.identities {
+            if let Some(ports) = &given.named_ports {
+                world.own_ports.insert(given.id, ports.clone());
+                for (name, proto, port) in valid_ports(ports) {
+                    world
+                        .peer_ports
+                        .insert(NumericIdentity(given.id), &name, proto, port);
+                }
+            }
+        }
+        world.answers.sort_by(|a, b| {
+            let prefix = |i: &IdentityAnswer| i.prefix.parse::<IpNet>().ok();
+            (a.id, prefix(a)).cmp(&(b.id, prefix(b)))
+        });
+        world
+    }
+
+    /// The identity of an address: its longest known prefix, else the world.
+    pub(super) fn identity_of(&self, addr: IpAddr, config: &Config) -> NumericIdentity {
+        let addr = addr.to_canonical();
+        let host = IpNet::from(addr);
+        (0..=host.prefix_len())
+            .rev()
+            .filter_map(|bits| IpNet::new(addr, bits).ok())
+            .find_map(|p| self.prefixes.get(&p.trunc()).copied())
+            .unwrap_or_else(|| crate::identity::world_identity(&addr, config))
+    }
+
+    /// Named ports of a subject: its own, those of its identity, or those of
+    /// the scenario.
+    pub(super) fn subject_ports(
+        &self,
+        scenario: &Scenario,
+        endpoint: &super::format::ScenarioEndpoint,
+    ) -> BTreeMap<(String, u8), u16> {
+        let ports = endpoint
+            .named_ports
+            .as_ref()
+            .or_else(|| self.own_ports.get(&endpoint.id))
+            .unwrap_or(&scenario.named_ports);
+        valid_ports(ports)
+            .map(|(name, proto, port)| ((name, proto), port))
+            .collect()
+    }
+
+    fn add(
+        &mut self,
+        id: NumericIdentity,
+        labels: LabelSet,
+        source: &str,
+        prefix: Option<IpNet>,
+    ) {
+        if source != "derived" || self.identities.get(id).is_none() {
+            self.identities.insert(id, labels);
+        }
+        if source == "scenario" {
+            self.answers
+                .retain(|a| a.id != id.0 || a.source != "reserved");
+        }
+        let mut texts: Vec<String> = self
+            .identities
+            .get(id)
+            .into_iter()
+            .flatten()
+            .map(Label::to_string)
+            .collect();
+        texts.sort();
+        self.answers.push(IdentityAnswer {
+            id: id.0,
+            labels: texts,
+            prefix: prefix.map(|p| p.to_string()).unwrap_or_default(),
+            source: source.to_owned(),
+        });
+    }
+}
+
+/// What the agent would take of a pod's ports.
+fn valid_ports(
+    ports: &BTreeMap<String, NamedPort>,
+) -> impl Iterator<Item = (String, u8, u16)> + '_ {
+    ports
+        .iter()
+        .filter(|(name, p)| is_service_name(name) && p.port != 0)
+        .map(|(name, p)| {
+            let proto = match p.proto.0 {
+                protocol::ANY => protocol::TCP,
+                other => other,
+            };
+            (name.to_ascii_lowercase(), proto, p.port)
+        })
+}
+
+fn fill_cache(
+    scenario: &Scenario,
+    config: &Config,
+    policies: &[PolicyPrefixes],
+    groups: &[Group],
+) -> IpCache {
+    let mut cache = IpCache::new();
+    let mut say = |prefix: IpNet, resource: &str, priority, labels: LabelSet| {
+        cache.upsert(
+            prefix,
+            PrefixMetadata {
+                resource: resource.into(),
+                priority,
+                labels,
+                identity_override: false,
+            },
+        );
+    };
+    let named = |prefix: &IpNet| -> LabelSet {
+        [cidr_label(prefix, config), world_label(&prefix.addr(), config)]
+            .into_iter()
+            .collect()
+    };
+    for policy in policies {
+        let rank = if policy.kubernetes {
+            FROM_KUBERNETES
+        } else {
+            FROM_CUSTOM_RESOURCE
+        };
+        for prefix in &policy.prefixes {
+            say(*prefix, &policy.resource, rank, named(prefix));
+        }
+    }
+    for group in groups {
+        for prefix in &group.prefixes {
+            let labels = group_labels(group)
+                .chain([world_label(&prefix.addr(), config)])
+                .collect();
+            say(*prefix, &format!("cidrgroup//{}", group.name), FROM_GENERATED, labels);
+        }
+    }
+    for given in &scenario.identities {
+        let Some(prefix) = given.prefix().filter(|_| !is_pod(given)) else {
+            continue;
+        };
+        let resource = format!("daemon/scenario/{prefix}");
+        let own: LabelSet = own_labels(given).collect();
+        if given.cidr.is_empty() {
+            say(prefix, &resource, FROM_GENERATED, own);
+        } else if own.is_empty() {
+            say(prefix, &resource, FROM_CUSTOM_RESOURCE, named(&prefix));
+        } else {
+            // One resource says both; its own labels were there first.
+            let both = named(&prefix);
+            let labels = own.iter().chain(both.iter()).cloned().collect();
+            say(prefix, &resource, FROM_CUSTOM_RESOURCE, labels);
+        }
+    }
+    cache
+}
+
+/// The labels a CIDR group puts on its prefixes
+/// (Cilium 1.20.2 pkg/policy/k8s/cilium_cidr_group.go).
+pub(crate) fn group_labels(group: &Group) -> impl Iterator<Item = Label> + '_ {
+    let source = LabelSource::CidrGroup;
+    let name = Label::new(
+        source.clone(),
+        format!("{}/{}", keys::CIDR_GROUP_NAME, group.name),
+        "",
+    );
+    group
+        .labels
+        .iter()
+        .filter(|(key, _)| !key.starts_with(keys::CILIUM_PREFIX))
+        .flat_map(move |(key, value)| {
+            [
+                Label::new(source.clone(), key.as_str(), value.as_str()),
+                Label::new(source.clone(), format!("{key}+{value}"), ""),
+            ]
+        })
+        .chain([name])
+}
+
+/// The host's prefixes do not change the labels of the one host identity here.
+fn final_labels(cache: &IpCache, prefix: &IpNet, config: &Config) -> LabelSet {
+    let labels = cache.labels(prefix, config);
+    if labels.get("host").is_some() {
+        return [Label::reserved("host")].into_iter().collect();
+    }
+    labels
+}
+
+/// An address belongs to a workload when it has labels of other sources than
+/// prefixes have.
+fn is_pod(given: &ScenarioIdentity) -> bool {
+    !given.ip.is_empty()
+        && own_labels(given).any(|l| {
+            !matches!(
+                l.source(),
+                LabelSource::Cidr
+                    | LabelSource::CidrGroup
+                    | LabelSource::Fqdn
+                    | LabelSource::Reserved
+                    | LabelSource::Node
+            )
+        })
+}
+
+fn own_labels(given: &ScenarioIdentity) -> impl Iterator<Item = Label> + '_ {
+    given.labels.iter().map(|(key, value)| {
+        let (source, key) = key.split_once(':').unwrap_or(("unspec", key));
+        Label::new(LabelSource::new(source), key, value.as_str())
+    })
+}
+
+fn pod_labels(
+    scenario: &Scenario,
+    given: &ScenarioIdentity,
+    cache: &IpCache,
+    config: &Config,
+) -> LabelSet {
+    let own: LabelSet = own_labels(given).collect();
+    let namespace = own.get(keys::POD_NAMESPACE).map(Label::value);
+    let inherited = scenario
+        .namespaces
+        .iter()
+        .filter(|ns| Some(ns.name.as_str()) == namespace)
+        .flat_map(|ns| &ns.labels)
+        .map(|(key, value)| {
+            Label::k8s(
+                format!("{}.{key}", keys::NAMESPACE_LABELS),
+                value.as_str(),
+            )
+        });
+    // Own labels win over inherited ones, those of prefixes over both.
+    let mut labels: Vec<Label> = inherited.chain(own.iter().cloned()).collect();
+    if let Some(prefix) = given.prefix().filter(|_| is_pod(given) && config.cidr_matches_pods) {
+        let around = cache.labels(&prefix, config);
+        let mut prefixed: Vec<Label> = around
+            .iter()
+            .filter(|l| matches!(l.source(), LabelSource::Cidr | LabelSource::CidrGroup))
+            .cloned()
+            .collect();
+        if !prefixed.iter().any(|l| l.source() == &LabelSource::Cidr) {
+            let everything = match prefix.addr() {
+                IpAddr::V4(_) => "0.0.0.0/0",
+                IpAddr::V6(_) => "::/0",
+            };
+            prefixed.push(Label::new(LabelSource::Cidr, everything, ""));
+        }
+        labels.extend(prefixed);
+    }
+    labels.into_iter().collect()
+}
