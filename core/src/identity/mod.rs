@@ -6,15 +6,19 @@
 //! and bpf/lib/identity.h.
 
 mod allocator;
+mod fqdn;
 mod ipcache;
 mod numeric;
+mod pod;
 mod reserved;
 mod table;
 
 pub use allocator::{AllocationError, Allocator, LocalAllocator, LocalState, MemoryAllocator};
+pub use fqdn::NamePattern;
 pub(crate) use ipcache::world_identity;
 pub use ipcache::{IpCache, IpCacheEntry, PrefixMetadata};
 pub use numeric::{AGGREGATES, NumericIdentity, Scope};
+pub use pod::{DEFAULT_SERVICE_ACCOUNT, PodMetadata, PodPorts, named_port, named_port_labels};
 pub use reserved::{
     Reserved, ReservedLookup, reserved_identities, reserved_lookup, scope_for_labels,
 };

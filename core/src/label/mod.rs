@@ -3,9 +3,11 @@
 //! In: text, or (source, key, value). Out: [`Label`]s, and [`LabelSet`]s with
 //! their canonical text. Follows Cilium 1.20.2 pkg/labels.
 
+mod filter;
 mod prefix;
 mod set;
 
+pub use filter::{FilterError, LabelFilter};
 pub use prefix::{cidr_label, label_key_to_prefix, prefix_label_key, world_label};
 pub use set::LabelSet;
 

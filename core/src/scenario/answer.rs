@@ -10,9 +10,9 @@ use super::format::{
 use super::world::{Group, PolicyPrefixes, World};
 use crate::config::Config;
 use crate::identity::NumericIdentity;
+use crate::object::Object;
 use crate::object::cidr::parse_prefix;
 use crate::object::load::{LoadOptions, Outcome, Strictness, load};
-use crate::object::Object;
 use crate::policy_map::{
     Key, MatchType, Outcome as Decision, PolicyMap, Question, StandInProxyPorts, Verdict,
 };
@@ -61,10 +61,16 @@ impl Scenario {
                 }
             }
         }
-        groups.extend(self.cidr_groups.iter().map(|g| Group {
-            name: g.name.clone(),
-            labels: g.labels.clone().into_iter().collect(),
-            prefixes: g.cidrs.iter().filter_map(|c| parse_prefix(c).ok()).collect(),
+        groups.extend(self.cidr_groups.iter().map(|g| {
+            Group {
+                name: g.name.clone(),
+                labels: g.labels.clone().into_iter().collect(),
+                prefixes: g
+                    .cidrs
+                    .iter()
+                    .filter_map(|c| parse_prefix(c).ok())
+                    .collect(),
+            }
         }));
         let world = World::new(self, &config, &prefixes, &groups);
         let mut repository = Repository::new(config.clone(), world.identities.clone());
@@ -180,9 +186,7 @@ impl Scenario {
 
 fn in_force_of(object: &Object, translator: &Translator<'_>) -> Option<InForce> {
     Some(match object {
-        Object::CiliumPolicy(p) => {
-            InForce::Rules(cilium_resource(p), translator.cilium_policy(p))
-        }
+        Object::CiliumPolicy(p) => InForce::Rules(cilium_resource(p), translator.cilium_policy(p)),
         Object::NetworkPolicy(p) => {
             InForce::Rules(network_policy_resource(p), translator.network_policy(p))
         }

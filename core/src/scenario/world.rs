@@ -150,13 +150,7 @@ impl World {
             .collect()
     }
 
-    fn add(
-        &mut self,
-        id: NumericIdentity,
-        labels: LabelSet,
-        source: &str,
-        prefix: Option<IpNet>,
-    ) {
+    fn add(&mut self, id: NumericIdentity, labels: LabelSet, source: &str, prefix: Option<IpNet>) {
         if source != "derived" || self.identities.get(id).is_none() {
             self.identities.insert(id, labels);
         }
@@ -216,9 +210,12 @@ fn fill_cache(
         );
     };
     let named = |prefix: &IpNet| -> LabelSet {
-        [cidr_label(prefix, config), world_label(&prefix.addr(), config)]
-            .into_iter()
-            .collect()
+        [
+            cidr_label(prefix, config),
+            world_label(&prefix.addr(), config),
+        ]
+        .into_iter()
+        .collect()
     };
     for policy in policies {
         let rank = if policy.kubernetes {
@@ -235,7 +232,12 @@ fn fill_cache(
             let labels = group_labels(group)
                 .chain([world_label(&prefix.addr(), config)])
                 .collect();
-            say(*prefix, &format!("cidrgroup//{}", group.name), FROM_GENERATED, labels);
+            say(
+                *prefix,
+                &format!("cidrgroup//{}", group.name),
+                FROM_GENERATED,
+                labels,
+            );
         }
     }
     for given in &scenario.identities {
@@ -326,14 +328,14 @@ fn pod_labels(
         .filter(|ns| Some(ns.name.as_str()) == namespace)
         .flat_map(|ns| &ns.labels)
         .map(|(key, value)| {
-            Label::k8s(
-                format!("{}.{key}", keys::NAMESPACE_LABELS),
-                value.as_str(),
-            )
+            Label::k8s(format!("{}.{key}", keys::NAMESPACE_LABELS), value.as_str())
         });
     // Own labels win over inherited ones, those of prefixes over both.
     let mut labels: Vec<Label> = inherited.chain(own.iter().cloned()).collect();
-    if let Some(prefix) = given.prefix().filter(|_| is_pod(given) && config.cidr_matches_pods) {
+    if let Some(prefix) = given
+        .prefix()
+        .filter(|_| is_pod(given) && config.cidr_matches_pods)
+    {
         let around = cache.labels(&prefix, config);
         let mut prefixed: Vec<Label> = around
             .iter()
