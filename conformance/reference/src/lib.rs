@@ -8,4 +8,5 @@
 //! engine but the normal form of rules and the matching of selectors.
 #![forbid(unsafe_code)]
 
+pub mod evaluate;
 pub mod generate;
