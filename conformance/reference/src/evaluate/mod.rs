@@ -41,7 +41,7 @@ use netverdict::config::Config;
 use netverdict::identity::{IdentityTable, NumericIdentity};
 use netverdict::label::LabelSet;
 use netverdict::policy_map::Question;
-use netverdict::rule::{Direction, Rule};
+use netverdict::rule::{Direction, Rule, Tier};
 use std::fmt;
 
 /// Everything but the subject.
@@ -93,6 +93,9 @@ pub struct Evaluator<'a> {
 struct DirectionGrants {
     /// Otherwise everything is allowed.
     enforced: bool,
+    /// Tier and priority of the first rule: a denial of these is the strongest
+    /// entry there can be.
+    first: Option<(Tier, f64)>,
     grants: Vec<Grant>,
 }
 
@@ -106,6 +109,7 @@ impl<'a> Evaluator<'a> {
             let applied = policy::rules_for(&world, &subject, direction);
             Ok(DirectionGrants {
                 enforced: applied.enforced,
+                first: applied.rules.first().map(|r| (r.tier, r.priority)),
                 grants: merge::grants(&applied.rules, subject.labels)?,
             })
         };

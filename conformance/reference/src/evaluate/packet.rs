@@ -11,7 +11,7 @@ use super::merge::{Grant, Parser};
 use super::{DirectionGrants, Subject, World};
 use netverdict::identity::NumericIdentity;
 use netverdict::policy_map::{MatchType, Question, Verdict};
-use netverdict::rule::{Direction, RulePort, RuleVerdict, protocol};
+use netverdict::rule::{Direction, RulePort, RuleVerdict, Tier, protocol};
 use std::cmp::Ordering;
 
 /// What happens to a packet.
@@ -24,8 +24,12 @@ pub struct Decision {
     /// Authentication type; 0 for none.
     pub auth: u8,
     /// What the datapath reports of the deciding entry. `None` where that
-    /// depends on how Pass rules are cut into entries.
+    /// depends on how Pass rules are cut into entries, or on the order in which
+    /// Cilium inserts equally strong entries of an identity and its aggregate.
     pub match_type: Option<MatchType>,
+    /// Whether authentication is needed also depends on that order, or on Pass
+    /// rules, beside which Cilium calls authentication unsupported.
+    pub auth_by_chance: bool,
 }
 
 impl Decision {
@@ -35,6 +39,7 @@ impl Decision {
             redirect: false,
             auth: 0,
             match_type: Some(match_type),
+            auth_by_chance: false,
         }
     }
 }
@@ -147,7 +152,7 @@ pub(super) fn decide(
         .grants
         .iter()
         .any(|g| explicit_authentication(g).is_some());
-    let entries = if has_pass {
+    let entries: Vec<Entry> = if has_pass {
         // Only what is as strong as the winner has a say.
         matching
             .iter()
@@ -157,7 +162,8 @@ pub(super) fn decide(
     } else {
         matching.iter().map(|(_, e)| e.clone()).collect()
     };
-    let (auth, own, bits) = deciding_entry(entries, authenticates && !has_pass);
+    let by_chance = ties_with_aggregate(&entries, authenticates);
+    let (auth, own, bits) = deciding_entry(entries, policy.first, authenticates && !has_pass);
     let deny = winner.verdict == RuleVerdict::Deny;
     let redirect = !deny && winner.parser != Parser::None;
     let auth = if deny { 0 } else { auth };
@@ -171,7 +177,8 @@ pub(super) fn decide(
         verdict,
         redirect,
         auth,
-        match_type: (!has_pass).then(|| match_type(own, bits)),
+        match_type: (!has_pass && !by_chance).then(|| match_type(own, bits)),
+        auth_by_chance: authenticates && (by_chance || has_pass),
     }
 }
 
@@ -266,8 +273,13 @@ fn explicit_authentication(grant: &Grant) -> Option<u8> {
 
 /// The entry the datapath decides with: its authentication, whether it is the
 /// peer's own, and its bits.
-fn deciding_entry(matching: Vec<Entry>, authenticates: bool) -> (u8, bool, u8) {
-    let entries = surviving(by_key(matching), authenticates);
+fn deciding_entry(
+    matching: Vec<Entry>,
+    first: Option<(Tier, f64)>,
+    authenticates: bool,
+) -> (u8, bool, u8) {
+    let entries = without_twins(by_key(without_twins(matching)));
+    let entries = surviving(entries, authenticates);
     let longest = |own| {
         entries
             .iter()
@@ -287,6 +299,12 @@ fn deciding_entry(matching: Vec<Entry>, authenticates: bool) -> (u8, bool, u8) {
     let (chosen, other) = match (longest(true), longest(false)) {
         (None, None) => return (0, false, 0),
         (Some(one), None) | (None, Some(one)) => (one, None),
+        // Nothing is stronger, so the datapath does not look further.
+        (Some(own), _)
+            if own.denies() && first == Some((Tier(own.rank.tier), own.rank.priority)) =>
+        {
+            (own, None)
+        }
         (Some(own), Some(aggregate)) => {
             let order = aggregate
                 .rank
@@ -307,6 +325,23 @@ fn deciding_entry(matching: Vec<Entry>, authenticates: bool) -> (u8, bool, u8) {
         auth = auth.max(auth_of(other));
     }
     (auth, chosen.own, chosen.bits)
+}
+
+/// Is there an entry of the peer's own that is as strong as one of the same
+/// size of its aggregate, but differs, or may differ for a while, in proxy or
+/// authentication? Rules are inserted one by one, and Cilium leaves out what
+/// equals its aggregate's at that moment.
+fn ties_with_aggregate(matching: &[Entry], authenticates: bool) -> bool {
+    let twins = |e: &&Entry| {
+        matching
+            .iter()
+            .any(|a| !a.own && e.own && a.bits == e.bits && a.rank.cmp(e.rank).is_eq())
+    };
+    matching.iter().filter(twins).any(|e| {
+        let mut same_key = matching.iter().filter(|other| other.bits == e.bits);
+        authenticates
+            || same_key.any(|other| other.proxy != e.proxy || other.explicit != e.explicit)
+    })
 }
 
 /// One entry per key: the strongest, with the strongest authentication that
@@ -330,22 +365,26 @@ fn by_key(matching: Vec<Entry>) -> Vec<Entry> {
     entries
 }
 
-/// Without the entries that Cilium leaves out because a wider one is stronger.
-/// An allow with authentication of its own stays, as strong as the wider one.
-fn surviving(entries: Vec<Entry>, authenticates: bool) -> Vec<Entry> {
-    let mut kept = Vec::new();
-    for e in &entries {
-        let same_as_aggregate = entries.iter().any(|a| {
+/// Without the peer's own entries that equal one of its aggregate.
+fn without_twins(entries: Vec<Entry>) -> Vec<Entry> {
+    let has_twin = |e: &Entry| {
+        entries.iter().any(|a| {
             !a.own
                 && e.own
                 && a.bits == e.bits
                 && a.rank.cmp(e.rank).is_eq()
                 && a.proxy == e.proxy
                 && a.explicit == e.explicit
-        });
-        if same_as_aggregate {
-            continue;
-        }
+        })
+    };
+    entries.iter().filter(|e| !has_twin(e)).cloned().collect()
+}
+
+/// Without the entries that Cilium leaves out because a wider one is stronger.
+/// An allow with authentication of its own stays, as strong as the wider one.
+fn surviving(entries: Vec<Entry>, authenticates: bool) -> Vec<Entry> {
+    let mut kept = Vec::new();
+    for e in &entries {
         let covers = |c: &&Entry| {
             let same_key = c.own == e.own && c.bits == e.bits;
             let same_identity = c.own == e.own;

@@ -14,9 +14,12 @@ mod kubernetes;
 mod mention;
 mod port;
 mod query;
+mod rule_case;
 mod selector;
 mod text;
 mod world;
+
+pub use rule_case::{RuleCase, rule_case};
 
 use dice::Dice;
 use mention::Mentions;
