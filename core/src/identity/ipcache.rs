@@ -174,14 +174,9 @@ impl IpCache {
         self.metadata.keys()
     }
 
-    /// The labels a prefix would have now: what is said of it and what it
-    /// inherits from the prefixes around it.
-    #[must_use]
-    pub fn labels(&self, prefix: &IpNet, config: &Config) -> LabelSet {
-        let own = self.metadata.get(prefix).map_or(&[][..], Vec::as_slice);
-        if let Some(fixed) = own.iter().find(|m| m.identity_override) {
-            return fixed.labels.clone();
-        }
+    /// What is said of a prefix and of the prefixes around it, the longest
+    /// first; at most one prefix label.
+    fn merged(&self, prefix: &IpNet) -> BTreeMap<String, Label> {
         let mut labels: BTreeMap<String, Label> = BTreeMap::new();
         let mut has_cidr = false;
         for p in covering(*prefix) {
@@ -202,6 +197,27 @@ impl IpCache {
             }
             has_cidr |= cidr_here;
         }
+        labels
+    }
+
+    /// The prefix and group labels that policies and groups give an address.
+    /// In match mode `pods` workloads carry them
+    /// (pkg/endpoint/endpoint.go).
+    pub fn prefix_labels(&self, addr: &IpAddr) -> impl Iterator<Item = Label> {
+        self.merged(&IpNet::from(canonical(*addr)))
+            .into_values()
+            .filter(|l| matches!(l.source(), LabelSource::Cidr | LabelSource::CidrGroup))
+    }
+
+    /// The labels a prefix would have now: what is said of it and what it
+    /// inherits from the prefixes around it.
+    #[must_use]
+    pub fn labels(&self, prefix: &IpNet, config: &Config) -> LabelSet {
+        let own = self.metadata.get(prefix).map_or(&[][..], Vec::as_slice);
+        if let Some(fixed) = own.iter().find(|m| m.identity_override) {
+            return fixed.labels.clone();
+        }
+        let mut labels = self.merged(prefix);
         let reserved = |labels: &BTreeMap<String, Label>, key: &str| labels.contains_key(key);
         let node = reserved(&labels, "host") || reserved(&labels, "remote-node");
         let in_cluster = node || reserved(&labels, "health") || reserved(&labels, "ingress");

@@ -336,12 +336,7 @@ fn pod_labels(
         .prefix()
         .filter(|_| is_pod(given) && config.cidr_matches_pods)
     {
-        let around = cache.labels(&prefix, config);
-        let mut prefixed: Vec<Label> = around
-            .iter()
-            .filter(|l| matches!(l.source(), LabelSource::Cidr | LabelSource::CidrGroup))
-            .cloned()
-            .collect();
+        let mut prefixed: Vec<Label> = cache.prefix_labels(&prefix.addr()).collect();
         if !prefixed.iter().any(|l| l.source() == &LabelSource::Cidr) {
             let everything = match prefix.addr() {
                 IpAddr::V4(_) => "0.0.0.0/0",
