@@ -53,6 +53,9 @@ pub const NUMBER_RANGE: Code = Code::new(204, Severity::Error, "number out of ra
 /// A text that is no RFC 3339 time.
 pub const TIME: Code = Code::new(205, Severity::Error, "malformed time");
 
+/// Diagnostics kept of one object; an error beyond them still refuses it.
+pub const MAX_FOUND: usize = 1000;
+
 /// A type that can be read from a value tree.
 ///
 /// `decode` never fails: it reports what is wrong to the decoder and returns
@@ -69,6 +72,7 @@ pub struct Decoder {
     path: String,
     any_case: bool,
     found: Vec<Diagnostic>,
+    refused: bool,
 }
 
 impl Decoder {
@@ -103,13 +107,16 @@ impl Decoder {
         if diagnostic.object.is_empty() {
             diagnostic.object.clone_from(&self.object);
         }
-        self.found.push(diagnostic);
+        self.refused |= diagnostic.severity == Severity::Error;
+        if self.found.len() < MAX_FOUND {
+            self.found.push(diagnostic);
+        }
     }
 
     /// True when an error was found, which refuses the object.
     #[must_use]
     pub fn refused(&self) -> bool {
-        self.found.iter().any(|d| d.severity == Severity::Error)
+        self.refused
     }
 
     /// What was found, in the order of the type's fields.

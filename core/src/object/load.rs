@@ -11,7 +11,7 @@
 use super::cluster_network_policy as cnp;
 use super::decode::Decoder;
 use super::registry::{Kind, Lookup, Shape, find};
-use super::{Head, Object, network_policy as np, template};
+use super::{Head, Object, network_policy as np, template, validate};
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{SourceId, Span, Spanned};
@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 
 /// No `apiVersion` or no `kind`: nothing Kubernetes would take.
 pub const NOT_KUBERNETES: Code = Code::new(220, Severity::Info, "not a Kubernetes object");
-/// A kind that policy does not depend on.
-pub const OTHER_KIND: Code = Code::new(221, Severity::Info, "kind without effect on policy");
+/// A kind that is not read.
+pub const OTHER_KIND: Code = Code::new(221, Severity::Info, "kind not read");
 /// A kind in a group or version where it is not served.
 pub const VERSION: Code = Code::new(222, Severity::Error, "kind not served in this version");
 /// A kind that is probably misspelled.
@@ -392,7 +392,7 @@ impl Loader<'_> {
                 }
                 Lookup::Misspelled(kind) => self.tell([misspelled(kind, node, head)]),
                 Lookup::Other => {
-                    let what = format!("`{}` has no effect on policy; skipped", head.kind);
+                    let what = format!("kind `{}` is not read; skipped", head.kind);
                     let at = field_span(node, "kind");
                     self.tell([Diagnostic::new(OTHER_KIND, at, what).of(name_of(head))]);
                 }
@@ -497,6 +497,7 @@ fn crd_schema(shape: Shape, node: &Node) -> Vec<Diagnostic> {
 /// What the agent has against an object.
 fn agent(object: &Object, config: &Config) -> Vec<Diagnostic> {
     match object {
+        Object::CiliumPolicy(policy) => validate::agent::check_policy(policy, config),
         Object::NetworkPolicy(policy) => np::check_agent(policy),
         Object::ClusterNetworkPolicy(policy) => cnp::check_agent(policy, config),
         _ => Vec::new(),
@@ -569,3 +570,7 @@ fn misspelled(kind: &Kind, node: &Node, head: &Head<'_>) -> Diagnostic {
         false,
     )
 }
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

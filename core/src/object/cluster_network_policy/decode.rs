@@ -66,7 +66,7 @@ pub(super) struct Subject {
 impl Decode for Subject {
     fn decode(node: &Node, decoder: &mut Decoder) -> Self {
         decoder.fields(node, |f| Self {
-            namespaces: f.get("namespaces"),
+            namespaces: f.with("namespaces", namespaces).flatten(),
             pods: f.get("pods"),
         })
     }
@@ -98,11 +98,30 @@ fn egress_rule(node: &Node, decoder: &mut Decoder) -> ClusterPolicyRule {
     })
 }
 
+/// A selector of namespaces. Drafts of the API had it one level deeper, and
+/// what still has it there selects every namespace.
+fn namespaces(node: &Node, decoder: &mut Decoder) -> Option<LabelSelector> {
+    let selector = |decoder: &mut Decoder| {
+        decoder.fields(node, |f| {
+            f.foreign(
+                &["namespaceSelector", "sameLabels", "notSameLabels"],
+                "so every namespace is selected; the label selector stands directly under `namespaces`",
+            );
+            LabelSelector {
+                span: f.span(),
+                match_labels: f.string_map("matchLabels"),
+                match_expressions: f.get("matchExpressions"),
+            }
+        })
+    };
+    (!node.is_null()).then(|| selector(decoder))
+}
+
 /// An element of `from`.
 pub(super) fn ingress_peer(node: &Node, decoder: &mut Decoder) -> ClusterPolicyPeer {
     decoder.fields(node, |f| ClusterPolicyPeer {
         span: f.span(),
-        namespaces: f.get("namespaces"),
+        namespaces: f.with("namespaces", namespaces).flatten(),
         pods: f.get("pods"),
         ..ClusterPolicyPeer::default()
     })
@@ -112,7 +131,7 @@ pub(super) fn ingress_peer(node: &Node, decoder: &mut Decoder) -> ClusterPolicyP
 pub(super) fn egress_peer(node: &Node, decoder: &mut Decoder) -> ClusterPolicyPeer {
     decoder.fields(node, |f| ClusterPolicyPeer {
         span: f.span(),
-        namespaces: f.get("namespaces"),
+        namespaces: f.with("namespaces", namespaces).flatten(),
         pods: f.get("pods"),
         nodes: f.get("nodes"),
         networks: f.get("networks"),

@@ -127,6 +127,21 @@ fn predecessors_become_their_successor() {
     assert_eq!(stage, Some(Stage::Decode));
 }
 
+#[test]
+fn a_selector_of_the_drafts_is_explained() {
+    let config = Config::default();
+    let spec = whole(
+        "ingress: [{action: Deny, from: [{namespaces: {namespaceSelector: {matchLabels: {a: b}}}}]}]",
+    );
+    let loaded = loaded(CLUSTER, &spec, Strictness::Agent, &config);
+    let d = &loaded.diagnostics[0];
+    assert_eq!(
+        d.path,
+        "spec.ingress[0].from[0].namespaces.namespaceSelector"
+    );
+    assert!(d.help.as_ref().unwrap().contains("every namespace"));
+}
+
 /// Rules, what the agent says, whether it refuses, what the schema says.
 type Case = (
     &'static str,

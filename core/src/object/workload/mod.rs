@@ -13,6 +13,8 @@ mod namespace;
 mod node;
 mod pod;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use cilium_endpoint::{CiliumEndpoint, NamedPort};
 pub use cilium_identity::CiliumIdentity;
