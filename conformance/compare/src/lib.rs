@@ -1,0 +1,22 @@
+//! Compares policy engines by what they answer.
+//!
+//! In: [`Answer`](netverdict::scenario::Answer)s to one scenario, or a
+//! [`Case`] of `testdata/` with the answer it expects. Out: the
+//! [`Difference`]s, by name. Whatever speaks the scenario format can be
+//! compared: the engine, the naive evaluator, Cilium's own engine.
+//!
+//! `Answer → Outcome → Difference`, and `Case` is a scenario with an `Outcome`.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod case;
+mod difference;
+mod layout;
+mod outcome;
+
+pub use case::{Case, CaseError, case_files};
+pub use difference::{Difference, differences};
+pub use layout::lay_out;
+pub use outcome::{
+    DocumentOutcome, EndpointOutcome, EntryOutcome, IdentityOutcome, Outcome, Peer, QueryOutcome,
+};

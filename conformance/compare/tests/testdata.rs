@@ -1,0 +1,36 @@
+//! Replays `testdata/cases` through the engine. `testdata/todo.txt` names the
+//! cases that it does not get right yet.
+
+use netverdict_compare::{Case, Outcome, case_files, differences};
+use std::path::Path;
+
+#[test]
+fn every_case_comes_out_as_in_cilium() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/cases");
+    let files = case_files(&folder).expect("testdata/cases");
+    assert!(files.len() >= 300, "only {} cases", files.len());
+    let todo = std::fs::read_to_string(folder.join("../todo.txt")).expect("testdata/todo.txt");
+    let mut wrong = Vec::new();
+    for file in &files {
+        let name = file.strip_prefix(&folder).unwrap_or(file).display();
+        let text = std::fs::read_to_string(file).expect("a readable file");
+        let case = Case::parse(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let outcome = Outcome::of(&case.scenario.answer()).without_plain_identities();
+        let differences = differences(&case.expect, &outcome);
+        if !differences.is_empty() && !todo.lines().any(|l| l == name.to_string()) {
+            let lines: Vec<String> = differences
+                .iter()
+                .take(5)
+                .map(|d| format!("    {d}"))
+                .collect();
+            wrong.push(format!("{name}: {}\n{}", case.note, lines.join("\n")));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} cases differ:\n{}",
+        wrong.len(),
+        files.len(),
+        wrong.join("\n")
+    );
+}

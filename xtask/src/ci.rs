@@ -1,0 +1,130 @@
+//! Every required check, and everything that takes longer.
+
+use crate::conformance::{self, Run};
+use crate::docs;
+use crate::job::{
+    self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
+};
+use crate::oracle;
+use crate::testdata;
+
+/// Scenarios in the required conformance run.
+const SCENARIOS: u64 = 200;
+
+/// Checks that the tools which the jobs call are there.
+fn tools() -> Result<Tally, String> {
+    let wanted: [(&str, &[&str], &str); 4] = [
+        ("cargo", &["--version"], "https://rustup.rs"),
+        (
+            "cargo",
+            &["fmt", "--version"],
+            "rustup component add rustfmt",
+        ),
+        (
+            "cargo",
+            &["clippy", "--version"],
+            "rustup component add clippy",
+        ),
+        ("go", &["version"], "https://go.dev/dl, 1.26 or later"),
+    ];
+    let mut missing = Vec::new();
+    for (program, arguments, source) in wanted {
+        match command(program, arguments).output() {
+            Ok(output) if output.status.success() => {
+                print!("{}", String::from_utf8_lossy(&output.stdout));
+            }
+            _ => missing.push(format!("{program} {}: {source}", arguments.join(" "))),
+        }
+    }
+    if missing.is_empty() {
+        Ok(Tally::ONE)
+    } else {
+        Err(format!("missing tools:\n{}", missing.join("\n")))
+    }
+}
+
+fn check(mut command: std::process::Command) -> Result<Tally, String> {
+    job::run(&mut command)
+}
+
+/// Go downloads and builds Cilium at the side of everything else.
+fn with_oracle(job: &mut Job, others: impl FnOnce(&mut Job)) {
+    let mut build = oracle::build();
+    let building = std::thread::spawn(move || {
+        let output = build.output().map_err(|e| format!("go: {e}"))?;
+        if output.status.success() {
+            return Ok(Tally::ONE);
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    });
+    others(job);
+    job.step("Cilium's engine: rest of the build", || {
+        building
+            .join()
+            .map_err(|_| "the build panicked".to_owned())?
+    });
+}
+
+/// The required checks. True when nothing failed.
+pub(crate) fn run() -> Result<bool, String> {
+    let mut job = Job::default();
+    job.step("tools", tools);
+    with_oracle(&mut job, |job| {
+        job.step("format", || check(cargo(&["fmt", "--all", "--check"])));
+        job.step("generated pages", || docs::run(true).map(|()| Tally::ONE));
+        job.step("clippy", || {
+            check(cargo(&[
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+        });
+        job.step("rustdoc", || {
+            let mut doc = cargo(&["doc", "--quiet", "--workspace", "--no-deps"]);
+            doc.env("RUSTDOCFLAGS", "-D warnings");
+            check(doc)
+        });
+        job.step("tests", || {
+            let mut test = cargo(&["test", "--workspace", "--no-fail-fast"]);
+            run_tests(&mut test, cargo_test_line)
+        });
+    });
+    job.step("testdata against Cilium", || testdata::compare(false));
+    job.step("Cilium's engine: vet", || {
+        let mut vet = command("go", &["vet", "./..."]);
+        vet.current_dir(root().join("conformance/cilium"));
+        check(vet)
+    });
+    job.step("Cilium's engine: tests", || {
+        let mut test = command("go", &["test", "-v", "./..."]);
+        test.current_dir(root().join("conformance/cilium"));
+        run_tests(&mut test, go_test_line)
+    });
+    conformance_step(&mut job, SCENARIOS);
+    Ok(job.finish())
+}
+
+/// What takes longer than a required check may.
+pub(crate) fn soak() -> Result<bool, String> {
+    let mut job = Job::default();
+    job.step("tools", tools);
+    job.step("Cilium's engine", || job::run(&mut oracle::build()));
+    conformance_step(&mut job, 2000);
+    Ok(job.finish())
+}
+
+fn conformance_step(job: &mut Job, count: u64) {
+    job.step(&format!("conformance: {count} scenarios"), || {
+        conformance::build()?;
+        let report = conformance::compare(&Run {
+            count,
+            ..Run::default()
+        })?;
+        conformance::print(&report);
+        Ok(report.tally())
+    });
+}

@@ -1,0 +1,22 @@
+//! The generated pages of `docs/`.
+
+use crate::diagnostics;
+use crate::job::root;
+
+/// Writes the pages, or complains about those that are out of date.
+pub(crate) fn run(check: bool) -> Result<(), String> {
+    for (name, text) in [("docs/diagnostics.md", diagnostics::page()?)] {
+        let path = root().join(name);
+        if std::fs::read_to_string(&path).ok().as_ref() == Some(&text) {
+            continue;
+        }
+        if check {
+            return Err(format!(
+                "{name} is out of date; `cargo xtask docs` writes it"
+            ));
+        }
+        std::fs::write(&path, text).map_err(|e| format!("{name}: {e}"))?;
+        println!("written: {name}");
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The jobs of this repository, each one command: `cargo xtask <job>`.
+
+mod ci;
+mod conformance;
+mod diagnostics;
+mod docs;
+mod job;
+mod oracle;
+mod testdata;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <job>
+
+  ci                    every required check; ends with `N passed, N failed, N skipped`
+  testdata [--bless]    answer testdata/cases with Cilium's engine and compare (or write what it says)
+  conformance [--count N] [--seed S] [--profile P] [--repeat N] [--write]
+                        random scenarios through Cilium's engine and netverdict; --write: docs/conformance.md
+  docs [--check]        write the generated pages of docs/, or see that they are up to date
+  soak                  everything that takes long
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments = arguments.iter().map(String::as_str);
+    let result = match arguments.next() {
+        Some("ci") => options(arguments, &[]).and_then(|_| ci::run()),
+        Some("soak") => options(arguments, &[]).and_then(|_| ci::soak()),
+        Some("testdata") => options(arguments, &["--bless"])
+            .and_then(|o| testdata::run(o.contains(&("--bless", ""))).map(|()| true)),
+        Some("conformance") => {
+            let known = ["--count=", "--seed=", "--profile=", "--repeat=", "--write"];
+            options(arguments, &known).and_then(|o| conformance::run(&o))
+        }
+        Some("docs") => {
+            options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(1);
+        }
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Reads `--name` and, for names known as `--name=`, their values.
+fn options<'a>(
+    mut arguments: impl Iterator<Item = &'a str>,
+    known: &[&str],
+) -> Result<Vec<(&'a str, &'a str)>, String> {
+    let mut list = Vec::new();
+    while let Some(name) = arguments.next() {
+        if known.contains(&name) {
+            list.push((name, ""));
+        } else if known.contains(&format!("{name}=").as_str()) {
+            let value = arguments.next().ok_or(format!("{name} needs a value"))?;
+            list.push((name, value));
+        } else {
+            return Err(format!("unknown option `{name}`\n\n{USAGE}"));
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,87 @@
+//! Fills and checks the expected answers of `testdata/cases`.
+//!
+//! In: case files. Out: the same files with what Cilium's own engine answers,
+//! or a list of where they say something else. The answers never come from
+//! netverdict.
+
+use crate::job::{self, root};
+use crate::oracle;
+use netverdict::scenario::Answer;
+use netverdict_compare::{Case, Outcome, case_files, differences};
+use std::path::PathBuf;
+
+/// How often Cilium answers a case, to find what is left to chance.
+const REPEAT: u32 = 12;
+
+/// Compares every case with Cilium's answer, or writes that answer into it.
+pub(crate) fn run(bless: bool) -> Result<(), String> {
+    job::run(&mut oracle::build())?;
+    let tally = compare(bless)?;
+    println!("{} cases right, {} wrong", tally.passed, tally.failed);
+    if tally.failed == 0 {
+        Ok(())
+    } else {
+        Err(
+            "expected answers differ from Cilium's; `cargo xtask testdata --bless` takes them over"
+                .into(),
+        )
+    }
+}
+
+/// The same with an oracle that is already built.
+pub(crate) fn compare(bless: bool) -> Result<job::Tally, String> {
+    let cases = load()?;
+    let questions: Vec<String> = cases
+        .iter()
+        .map(|(_, case)| serde_json::to_string(&case.scenario).map_err(|e| e.to_string()))
+        .collect::<Result<_, _>>()?;
+    let answers = oracle::ask(&questions, REPEAT)?;
+    let mut tally = job::Tally::default();
+    for ((path, mut case), answer) in cases.into_iter().zip(answers) {
+        let name = path.strip_prefix(root()).unwrap_or(&path).display();
+        let answer: Answer =
+            serde_json::from_str(&answer).map_err(|e| format!("{name}: answer: {e}"))?;
+        let outcome = Outcome::of(&answer).without_plain_identities();
+        let mut wrong = differences(&case.expect, &outcome);
+        if bless {
+            keep_diagnostics(&mut case.expect, outcome);
+            let text = case.to_json().map_err(|e| format!("{name}: {e}"))?;
+            if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+                println!("{name}: written");
+                std::fs::write(&path, text).map_err(|e| format!("{name}: {e}"))?;
+            }
+            wrong.clear();
+        }
+        for difference in wrong.iter().take(5) {
+            println!("{name}: {difference}");
+        }
+        if wrong.is_empty() {
+            tally.passed += 1;
+        } else {
+            tally.failed += 1;
+        }
+    }
+    Ok(tally)
+}
+
+/// Replaces everything but what was written by hand.
+fn keep_diagnostics(expect: &mut Outcome, mut fresh: Outcome) {
+    for (new, old) in fresh.policies.iter_mut().zip(&mut expect.policies) {
+        new.diagnostics = old.diagnostics.take();
+    }
+    fresh.filters = expect.filters.take();
+    *expect = fresh;
+}
+
+fn load() -> Result<Vec<(PathBuf, Case)>, String> {
+    let folder = root().join("testdata/cases");
+    let files = case_files(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut cases = Vec::new();
+    for path in files {
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let case = Case::parse(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        cases.push((path, case));
+    }
+    Ok(cases)
+}
