@@ -423,7 +423,12 @@ impl Loader<'_> {
             diagnostics
         };
 
-        let crd = crd_schema(kind.shape, node);
+        // Who an object is, is read before all else.
+        let crd = if has_sound_head(node) {
+            crd_schema(kind.shape, node)
+        } else {
+            Vec::new()
+        };
         let strictness = self.options.strictness;
         report.schema = of_object(crd);
         if strictness >= Strictness::Crds && !report.schema.is_empty() {
@@ -513,6 +518,18 @@ fn name_of(head: &Head<'_>) -> String {
         }
     }
     name
+}
+
+/// True when the names of an object have the types they must have; if not, it
+/// cannot be decoded, whatever its schema says.
+fn has_sound_head(node: &Node) -> bool {
+    let text = |node: Option<&Node>| node.is_none_or(|n| n.is_null() || n.as_str().is_some());
+    let metadata = node.get("metadata");
+    metadata.is_none_or(|m| {
+        matches!(m.value, Value::Null | Value::Map(_))
+            && text(m.get("name"))
+            && text(m.get("namespace"))
+    })
 }
 
 fn field_span(node: &Node, name: &str) -> Span {

@@ -270,3 +270,14 @@ fn every_kind_is_read() {
     assert_ne!(EndpointsKind::Endpoints, EndpointsKind::EndpointSlice);
     assert_ne!(NodeKind::Node, NodeKind::CiliumNode);
 }
+
+#[test]
+fn a_name_of_another_type_is_refused_before_the_schema() {
+    let text = "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: 1}\nspec: {}\n";
+    let loaded = with(text, |o| o.strictness = Strictness::Crds);
+    assert_eq!(loaded.documents[0].outcome, Outcome::Refused(Stage::Decode));
+    let loaded = with(&text.replace("name: 1", "name: a"), |o| {
+        o.strictness = Strictness::Crds;
+    });
+    assert_eq!(loaded.documents[0].outcome, Outcome::Refused(Stage::Schema));
+}

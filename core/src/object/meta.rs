@@ -50,6 +50,50 @@ impl Decode for ObjectMeta {
     }
 }
 
+impl ObjectMeta {
+    /// Decodes the metadata of the kinds of which Cilium reads but a part
+    /// (Cilium 1.20.2 pkg/k8s/slim): it does not look at the other fields, so
+    /// nothing in them refuses the object.
+    #[must_use]
+    pub fn decode_slim(node: &Node, decoder: &mut Decoder) -> Self {
+        decoder.fields(node, |f| {
+            for name in ["generateName", "resourceVersion"] {
+                f.free_text(name);
+            }
+            f.get::<i64>("generation");
+            f.time("deletionTimestamp");
+            f.with("ownerReferences", |n, d| {
+                d.list(n, |n, d| {
+                    d.fields(n, |f| {
+                        for name in ["apiVersion", "kind", "name", "uid"] {
+                            f.free_text(name);
+                        }
+                        f.get::<bool>("controller");
+                        f.ignore(&["blockOwnerDeletion"]);
+                    });
+                })
+            });
+            f.ignore(&[
+                "selfLink",
+                "deletionGracePeriodSeconds",
+                "finalizers",
+                "managedFields",
+            ]);
+            let created = f.entry("creationTimestamp").and_then(|e| e.node.as_str());
+            Self {
+                name: f.get("name"),
+                namespace: f.get("namespace"),
+                labels: f.string_map("labels"),
+                annotations: f
+                    .with("annotations", |n, d| d.free_text_map(n))
+                    .unwrap_or_default(),
+                uid: f.get("uid"),
+                creation_timestamp: created.unwrap_or_default().to_owned(),
+            }
+        })
+    }
+}
+
 fn owner_reference(node: &Node, decoder: &mut Decoder) {
     decoder.fields(node, |f| {
         for name in ["apiVersion", "kind", "name", "uid"] {

@@ -2,8 +2,8 @@
 //! it (Cilium 1.20.2 pkg/k8s/slim/k8s/api/networking/v1).
 
 use super::{IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
-use crate::object::LabelSelector;
 use crate::object::decode::{Decode, Decoder};
+use crate::object::{LabelSelector, ObjectMeta};
 use crate::source::Spanned;
 use crate::yaml::Node;
 
@@ -11,7 +11,9 @@ impl Decode for NetworkPolicy {
     fn decode(node: &Node, decoder: &mut Decoder) -> Self {
         decoder.fields(node, |f| {
             f.ignore(&["apiVersion", "kind", "status"]);
-            let meta = f.get("metadata");
+            let meta = f
+                .with("metadata", ObjectMeta::decode_slim)
+                .unwrap_or_default();
             let spec: Spec = f.get("spec");
             Self {
                 span: node.span,

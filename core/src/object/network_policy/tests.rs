@@ -396,3 +396,20 @@ fn names_are_checked_by_the_api_server() {
         assert_eq!(found.as_deref(), code, "{meta}");
     }
 }
+
+#[test]
+fn metadata_that_cilium_does_not_read_refuses_nothing() {
+    for (meta, refused) in [
+        ("{name: a, finalizers: [1], creationTimestamp: x}", false),
+        ("{name: a, deletionTimestamp: x}", true),
+        ("{name: a, generation: x}", true),
+        ("{name: a, ownerReferences: [{controller: x}]}", true),
+    ] {
+        let text = format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {meta}\nspec: {{podSelector: {{}}}}\n"
+        );
+        let config = Config::default();
+        let loaded = load(SourceId(0), &text, &LoadOptions::new(&config));
+        assert_eq!(loaded.refused_any(), refused, "{meta}");
+    }
+}
