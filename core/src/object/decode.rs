@@ -603,7 +603,7 @@ fn unquoted_number<'n>(node: &'n Node, expected: &str) -> Option<&'n str> {
 }
 
 /// A time that Go's time.Parse reads as RFC3339.
-fn is_rfc3339(text: &str) -> bool {
+pub(crate) fn is_rfc3339(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>, min: u32, max: u32| {
         text.get(range).is_some_and(|t| {
             t.bytes().all(|b| b.is_ascii_digit())
