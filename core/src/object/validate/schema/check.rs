@@ -271,7 +271,7 @@ impl Check {
     fn bounds(&mut self, node: &Node, number: Number, min: i64, max: i64) {
         let inside = match number {
             Number::Int(i) => (min..=max).contains(&i),
-            Number::UInt(_) => max == i64::MAX,
+            Number::UInt(_) => false,
             #[allow(clippy::cast_precision_loss)]
             // The bounds are small, or those of the type itself.
             Number::Float(f) => (min as f64..=max as f64).contains(&f),
@@ -338,9 +338,12 @@ impl Check {
     }
 }
 
+/// Whole numbers that JSON carries exactly: Go reads larger ones as floats,
+/// which the validator then takes for no integers.
 fn is_whole(number: Number) -> bool {
     match number {
-        Number::Int(_) | Number::UInt(_) => true,
-        Number::Float(f) => f.fract() == 0.0,
+        Number::Int(_) => true,
+        Number::UInt(_) => false,
+        Number::Float(f) => f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0,
     }
 }
