@@ -10,3 +10,4 @@
 
 pub mod evaluate;
 pub mod generate;
+pub mod judge;
