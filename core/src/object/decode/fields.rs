@@ -142,6 +142,8 @@ impl<'n, 'd> Fields<'n, 'd> {
         if self.partial {
             return;
         }
+        let known = self.known.iter().copied();
+        let free: Vec<&str> = known.filter(|n| self.node.get(n).is_none()).collect();
         for entry in self.node.entries() {
             if self.known.iter().any(|name| self.matches(entry, name)) {
                 continue;
@@ -161,11 +163,10 @@ impl<'n, 'd> Fields<'n, 'd> {
                     .in_field(&entry.key, |decoder| decoder.report(d));
                 continue;
             }
-            let close = self.known.iter().find(|n| same_letters(n, &entry.key));
-            let close = close.copied().or_else(|| {
-                let free = self.known.iter().copied();
-                suggest(&entry.key, free.filter(|n| self.node.get(n).is_none()))
-            });
+            let close = free.iter().find(|n| same_letters(n, &entry.key));
+            let close = close
+                .copied()
+                .or_else(|| suggest(&entry.key, free.iter().copied()));
             d = match close {
                 Some(name) => d
                     .help(format!(

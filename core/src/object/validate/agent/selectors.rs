@@ -9,6 +9,7 @@ use crate::object::label_syntax::{sourced_key_problem, value_problem};
 use crate::object::{LabelSelector, SelectorOperator};
 use crate::source::Spanned;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 const NAMESPACE: &str = "io.kubernetes.pod.namespace";
 
@@ -41,19 +42,14 @@ impl Checker<'_> {
         path: &str,
         checked: impl Fn(&str) -> Cow<'_, str>,
     ) {
-        for (i, (key, value)) in selector.match_labels.iter().enumerate() {
+        let mut seen = BTreeMap::new();
+        for (key, value) in &selector.match_labels {
             let path = format!("{path}.matchLabels");
             self.key(key, &checked(&key.value), &path);
             self.value(value, &format!("{path}.{}", key.value));
             let full = with_source("any", &checked(&key.value));
-            let twin = selector
-                .match_labels
-                .iter()
-                .take(i)
-                .find(|(other, other_value)| {
-                    with_source("any", &checked(&other.value)) == full
-                        && other_value.value != value.value
-                });
+            let twin = seen.insert(full, (key, value));
+            let twin = twin.filter(|(_, other)| other.value != value.value);
             if let Some((other, _)) = twin {
                 self.report(
                     SELECTOR_AMBIGUOUS,
