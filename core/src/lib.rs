@@ -23,6 +23,7 @@
 
 pub mod config;
 pub mod diagnostic;
+pub mod explain;
 pub mod identity;
 pub mod label;
 pub mod object;

@@ -9,6 +9,7 @@ use super::format::{
 };
 use super::world::{Group, PolicyPrefixes, World};
 use crate::config::Config;
+use crate::explain::{Explanation, Subject};
 use crate::identity::NumericIdentity;
 use crate::object::Object;
 use crate::object::cidr::parse_prefix;
@@ -18,11 +19,11 @@ use crate::policy_map::{
 };
 use crate::resolve::{Repository, ResourceId, SubjectPolicy};
 use crate::rule::{
-    Rule, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
+    Direction, Rule, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
 };
 use crate::source::Sources;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A document in force.
@@ -39,12 +40,86 @@ impl InForce {
     }
 }
 
+/// A scenario with its identities and resolved policies, ready for questions.
+pub struct Prepared<'s> {
+    scenario: &'s Scenario,
+    config: Config,
+    sources: Sources,
+    policies: Vec<PolicyAnswer>,
+    world: World,
+    repository: Repository,
+    resolved: Vec<Resolved>,
+}
+
+impl Prepared<'_> {
+    /// The policies' texts, for the places of rules.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// What this engine makes of the scenario.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        Answer {
+            name: self.scenario.name.clone(),
+            note: self.scenario.note.clone(),
+            policies: self.policies.clone(),
+            identities: self.world.answers.clone(),
+            endpoints: self.resolved.iter().map(Resolved::answer).collect(),
+            queries: self
+                .scenario
+                .queries
+                .iter()
+                .map(|q| judge(q, &self.resolved, &self.world, &self.config))
+                .collect(),
+            unstable: Vec::new(),
+        }
+    }
+
+    /// Why a query has its verdict; `None` when its endpoint has no policy or
+    /// its peer cannot be read.
+    #[must_use]
+    pub fn explain(&self, query: &Query) -> Option<Explanation> {
+        let endpoint = self.resolved.iter().find(|r| r.id.0 == query.endpoint)?;
+        let (policy, map) = endpoint.result.as_ref().ok()?;
+        let peer = match query.peer {
+            Some(peer) => NumericIdentity(peer),
+            None => {
+                let addr = crate::object::cidr::parse_addr(&query.peer_ip).ok()?;
+                self.world.identity_of(addr, &self.config)
+            }
+        };
+        let named_port = |name: &Arc<str>, proto: u8| match query.direction {
+            Direction::Ingress => endpoint.ports.get(&(name.to_string(), proto)).copied(),
+            Direction::Egress => self.world.peer_ports.get(peer, name, proto),
+        };
+        let subject = Subject {
+            policy,
+            map,
+            selectors: self.repository.selectors(),
+            labels: self.world.identities.get(endpoint.id)?,
+            peer: self.world.identities.get(peer),
+            named_port: &named_port,
+        };
+        let question = Question::new(query.direction, peer, query.proto.0, query.port);
+        Some(Explanation::new(&subject, &question, &self.config))
+    }
+}
+
 impl Scenario {
     /// Answers the scenario.
     #[must_use]
     pub fn answer(&self) -> Answer {
+        self.prepare().answer()
+    }
+
+    /// Loads and resolves the scenario.
+    #[must_use]
+    pub fn prepare(&self) -> Prepared<'_> {
         let config = Config::from(&self.config);
-        let (policies, documents) = self.load(&config);
+        let mut sources = Sources::new();
+        let (policies, documents) = self.load(&config, &mut sources);
         let mut groups: Vec<Group> = Vec::new();
         let mut prefixes = Vec::new();
         let mut rules = Vec::new();
@@ -77,35 +152,30 @@ impl Scenario {
         for (resource, list) in rules {
             repository.replace(&resource, list);
         }
-        let resolved: Vec<Resolved> = self
+        let resolved = self
             .endpoints
             .iter()
             .map(|e| self.resolve(e, &repository, &world))
             .collect();
-        Answer {
-            name: self.name.clone(),
-            note: self.note.clone(),
+        Prepared {
+            scenario: self,
+            config,
+            sources,
             policies,
-            endpoints: resolved.iter().map(Resolved::answer).collect(),
-            queries: self
-                .queries
-                .iter()
-                .map(|q| judge(q, &resolved, &world, &config))
-                .collect(),
-            identities: world.answers,
-            unstable: Vec::new(),
+            world,
+            repository,
+            resolved,
         }
     }
 
     /// Loads every document; of those with the same resource the last accepted
     /// one is in force.
-    fn load(&self, config: &Config) -> (Vec<PolicyAnswer>, Vec<InForce>) {
+    fn load(&self, config: &Config, sources: &mut Sources) -> (Vec<PolicyAnswer>, Vec<InForce>) {
         let mut options = LoadOptions::new(config);
         if self.config.enforce_schema {
             options.strictness = Strictness::Crds;
         }
         let translator = Translator::new(config);
-        let mut sources = Sources::new();
         let mut answers = Vec::new();
         let mut in_force: Vec<InForce> = Vec::new();
         for text in &self.policies {
@@ -167,8 +237,8 @@ impl Scenario {
             None => Err(format!("no identity {id}")),
             Some(labels) => repository.resolve(id, labels).map_err(|e| e.to_string()),
         };
+        let ports = world.subject_ports(self, endpoint);
         let result = result.map(|policy| {
-            let ports = world.subject_ports(self, endpoint);
             let subject_port =
                 |name: &Arc<str>, proto| ports.get(&(name.to_string(), proto)).copied();
             let map = PolicyMap::new(
@@ -180,7 +250,7 @@ impl Scenario {
             );
             (policy, map)
         });
-        Resolved { id, result }
+        Resolved { id, ports, result }
     }
 }
 
@@ -231,6 +301,7 @@ fn prefixes_of(rules: &[Rule]) -> BTreeSet<IpNet> {
 
 struct Resolved {
     id: NumericIdentity,
+    ports: BTreeMap<(String, u8), u16>,
     result: Result<(SubjectPolicy, PolicyMap), String>,
 }
 
