@@ -95,7 +95,12 @@ fn show(fields: &Fields) -> String {
 fn objects(outcome: &Outcome) -> BTreeMap<String, Fields> {
     let mut all = Objects::default();
     for (i, document) in outcome.policies.iter().enumerate() {
-        all.add(format!("policies[{i}]"), document);
+        let mut document = document.clone();
+        if !document.accepted {
+            // An engine that refuses a document need not know what it is.
+            document.object.clear();
+        }
+        all.add(format!("policies[{i}]"), &document);
     }
     for identity in &outcome.identities {
         let name = format!("{} {}", identity.peer.name(), identity.cidr);
@@ -217,6 +222,20 @@ mod tests {
         assert_eq!(
             paths(&refused("parse", "a"), &refused("decode", "a")),
             ["policies[0].stage"]
+        );
+    }
+
+    #[test]
+    fn names_of_refused_documents_do_not_count() {
+        let document = |accepted: bool, name: &str| {
+            outcome(&format!(
+                r#"{{"policies": [{{"kind": "K", "name": "{name}", "accepted": {accepted}}}]}}"#
+            ))
+        };
+        assert!(paths(&document(false, "a"), &document(false, "b")).is_empty());
+        assert_eq!(
+            paths(&document(true, "a"), &document(true, "b")),
+            ["policies[0].object"]
         );
     }
 
