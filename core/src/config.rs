@@ -4,6 +4,8 @@
 //! translation, resolution and lookup. Defaults are those of the Cilium 1.20.2
 //! agent running under Kubernetes (pkg/option/config.go).
 
+use std::collections::BTreeMap;
+
 /// `enable-policy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Enforcement {
@@ -71,6 +73,9 @@ pub struct Config {
     pub cluster_network_policy: bool,
     /// `enable-well-known-identities` (the Helm chart's default is off).
     pub well_known_identities: bool,
+    /// `fixed-identity-mapping`: names of user-defined reserved identities by
+    /// number. Only 128 to 255 count.
+    pub fixed_identities: BTreeMap<u32, String>,
     /// The namespace Cilium itself runs in.
     pub cilium_namespace: String,
     /// `bpf-policy-map-max`: entries per endpoint, 256–65536.
@@ -99,6 +104,7 @@ impl Default for Config {
             cidr_matches_pods: false,
             cluster_network_policy: true,
             well_known_identities: false,
+            fixed_identities: BTreeMap::new(),
             cilium_namespace: "kube-system".to_owned(),
             policy_map_max: 16_384,
         }

@@ -102,15 +102,28 @@ impl Reserved {
     }
 }
 
-/// Every identity that always exists: 1 to 14, and the well-known ones when
-/// they are enabled.
+/// Every identity that always exists: 1 to 14, the well-known ones when they
+/// are enabled, and those the configuration defines.
 #[must_use]
 pub fn reserved_identities(config: &Config) -> Vec<(NumericIdentity, LabelSet)> {
     let mut all: Vec<_> = RESERVED.iter().map(|r| (r.id, r.labels())).collect();
     if config.well_known_identities {
         all.extend(well_known(config));
     }
+    all.extend(
+        config
+            .fixed_identities
+            .range(USER_RESERVED)
+            .map(|(id, name)| (NumericIdentity(*id), reserved_set(name))),
+    );
     all
+}
+
+/// Numbers that `fixed-identity-mapping` may give names to.
+const USER_RESERVED: std::ops::RangeInclusive<u32> = 128..=255;
+
+fn reserved_set(name: &str) -> LabelSet {
+    [Label::reserved(name)].into_iter().collect()
 }
 
 /// The well-known identities 102 to 115 (Cilium 1.20.2
@@ -179,8 +192,15 @@ pub fn reserved_lookup(labels: &LabelSet, config: &Config) -> ReservedLookup {
     {
         return Is(id);
     }
-    // A fixed identity that nothing defines ends the search.
-    if labels.get(keys::FIXED_IDENTITY).is_some() || !labels.has_source(&LabelSource::Reserved) {
+    if let Some(fixed) = labels.get(keys::FIXED_IDENTITY) {
+        // One that nothing defines ends the search.
+        return config
+            .fixed_identities
+            .range(USER_RESERVED)
+            .find(|(_, name)| *name == fixed.value())
+            .map_or(Allocate, |(id, _)| Is(NumericIdentity(*id)));
+    }
+    if !labels.has_source(&LabelSource::Reserved) {
         return Allocate;
     }
     if labels.get("host").is_some() {
@@ -279,6 +299,29 @@ mod tests {
             assert_eq!(reserved_lookup(&labels, &config), reserved, "{labels}");
             assert_eq!(scope_for_labels(&labels), scope, "{labels}");
         }
+    }
+
+    #[test]
+    fn fixed_identities_are_found_by_name() {
+        let mut config = Config::default();
+        config.fixed_identities.insert(200, "db".to_owned());
+        config
+            .fixed_identities
+            .insert(300, "out-of-range".to_owned());
+        let fixed = |name: &str| {
+            let label = format!("k8s:io.cilium.fixed-identity={name}");
+            reserved_lookup(&set(&["k8s:app=x", &label]), &config)
+        };
+        assert_eq!(fixed("db"), is_number(200));
+        assert_eq!(fixed("out-of-range"), Allocate);
+        let all = reserved_identities(&config);
+        let (_, labels) = all.iter().find(|(id, _)| id.0 == 200).unwrap();
+        assert_eq!(labels.canonical(), "reserved:db=;");
+        assert!(!all.iter().any(|(id, _)| id.0 == 300));
+    }
+
+    fn is_number(n: u32) -> ReservedLookup {
+        Is(NumericIdentity(n))
     }
 
     #[test]
