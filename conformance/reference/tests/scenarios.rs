@@ -66,6 +66,49 @@ fn the_engine_agrees_on_what_gets_through() {
     engine_agrees(Profile::Full);
 }
 
+/// Beside `all` the other entities of a rule do not count, so that another
+/// rule for one of them is no conflict. Cilium 1.20.2 answers the same.
+#[test]
+fn other_selectors_do_not_count_beside_the_wildcard() {
+    let policy = |name: &str, entities: &str, rules: &str| {
+        format!(
+            r#"{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy,
+            metadata: {{name: {name}, namespace: default}},
+            spec: {{endpointSelector: {{}}, egress: [{{toEntities: {entities},
+            toPorts: [{{ports: [{{port: "80", protocol: TCP}}], rules: {rules}}}]}}]}}}}"#
+        )
+    };
+    let scenario = |first: &str| {
+        let policies = serde_json::json!([
+            policy("one", first, "{http: [{method: GET}]}"),
+            policy("two", "[host]", "{dns: [{matchName: a.b}]}"),
+        ]);
+        let text = serde_json::json!({
+            "policies": policies,
+            "identities": [{"id": 20001, "labels": {"k8s:io.kubernetes.pod.namespace": "default"}}],
+            "endpoints": [{"id": 20001}],
+            "queries": [
+                {"direction": "egress", "endpoint": 20001, "peer": 1, "proto": "TCP", "port": 80},
+            ],
+        });
+        Scenario::parse(&text.to_string()).unwrap()
+    };
+    for (entities, verdict, parser) in [
+        ("[host, all]", "redirect", "http"),
+        ("[all]", "redirect", "http"),
+        ("[host]", "error", ""),
+    ] {
+        let scenario = scenario(entities);
+        let answer = scenario.answer();
+        let query = &answer.queries[0];
+        assert_eq!(
+            (query.verdict.as_str(), query.parser.as_str()),
+            (verdict, parser)
+        );
+        assert_eq!(disagreements(&scenario, &answer, true), [""; 0]);
+    }
+}
+
 fn oracle(path: &str, scenarios: &[Scenario]) -> Vec<Answer> {
     let mut oracle = Command::new(path)
         .args(["--lines", "-repeat", "4"])

@@ -73,8 +73,10 @@ impl<'a> FilterBuilder<'a> {
                 selectors.push(id);
             }
         }
-        if peers.is_empty() {
-            selectors.push(self.wildcard);
+        // Beside the wildcard the other selectors of a rule do not count
+        // (pkg/policy/selectorcache.go AddSelectorsTxn).
+        if peers.is_empty() || selectors.contains(&self.wildcard) {
+            selectors = vec![self.wildcard];
         }
         if rule.rule.ports.is_empty() && !peers.is_empty() {
             let every_port = PortProtocol {

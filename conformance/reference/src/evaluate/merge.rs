@@ -67,7 +67,8 @@ fn grants_of(rule: &Rule, subject: &LabelSet) -> Result<Vec<Grant>, Conflict> {
         return Ok(Vec::new()); // says nothing but "default deny"
     }
     let everyone = [Arc::new(Selector::wildcard(Span::default()))];
-    let selectors = if peers.is_empty() {
+    // Beside the wildcard the other selectors of a rule do not count.
+    let selectors = if peers.is_empty() || peers.iter().any(|s| s.is_wildcard()) {
         &everyone[..]
     } else {
         peers
