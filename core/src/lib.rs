@@ -21,6 +21,7 @@
     )
 )]
 
+pub mod cluster;
 pub mod config;
 pub mod diagnostic;
 pub mod explain;

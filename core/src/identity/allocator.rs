@@ -283,6 +283,14 @@ impl MemoryAllocator {
         }
     }
 
+    /// Keeps these numbers from being drawn: something outside this allocator
+    /// has them. [`Self::allocate_as`] still gives them out.
+    pub fn withhold(&mut self, ids: impl IntoIterator<Item = NumericIdentity>) {
+        for id in ids {
+            self.scoped_mut(id.scope()).withhold([id]);
+        }
+    }
+
     /// Every identity in use, by number, with its labels.
     pub fn iter(&self) -> impl Iterator<Item = (NumericIdentity, &LabelSet)> {
         [&self.global, &self.local, &self.remote_node]

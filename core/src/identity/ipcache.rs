@@ -156,8 +156,13 @@ impl IpCache {
     /// The longest known prefix that covers an address.
     #[must_use]
     pub fn longest_match(&self, addr: &IpAddr) -> Option<(IpNet, &IpCacheEntry)> {
-        let host = IpNet::from(canonical(*addr));
-        covering(host).find_map(|p| self.entries.get(&p).map(|e| (p, e)))
+        self.longest_cover(&IpNet::from(canonical(*addr)))
+    }
+
+    /// The longest known prefix that covers all of a prefix.
+    #[must_use]
+    pub fn longest_cover(&self, prefix: &IpNet) -> Option<(IpNet, &IpCacheEntry)> {
+        covering(*prefix).find_map(|p| self.entries.get(&p).map(|e| (p, e)))
     }
 
     /// The identity of an address: that of its longest known prefix, else the

@@ -1,0 +1,236 @@
+//! What the objects say of addresses.
+//!
+//! Policies name prefixes, CIDR groups label them, nodes have addresses, DNS
+//! answers label them by the selectors that match the name, and the backends
+//! of the service `default/kubernetes` are the API server
+//! (Cilium 1.20.2 pkg/node/manager, pkg/policy/k8s/cilium_cidr_group.go,
+//! pkg/fqdn/namemanager, pkg/ipcache/cell/apiserver_watcher.go).
+
+use super::{Cluster, Endpoint, ObjectKey};
+use crate::config::Config;
+use crate::identity::{IpCache, NamePattern, PrefixMetadata};
+use crate::label::{Label, LabelSet, LabelSource, cidr_label, keys, world_label};
+use crate::object::Object;
+use crate::object::cidr::{parse_addr, parse_prefix};
+use crate::object::cilium::CidrGroup;
+use crate::object::workload::{Node, NodeKind};
+use crate::rule::resource_id;
+use crate::selector::Selector;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Who says what of which prefix.
+pub(super) type Contributions = BTreeMap<(IpNet, Arc<str>), PrefixMetadata>;
+
+/// Ranks of those who contribute (pkg/source/source.go).
+const FROM_API_SERVER: u8 = 0;
+const FROM_CUSTOM_RESOURCE: u8 = 3;
+const FROM_KUBERNETES: u8 = 4;
+const FROM_GENERATED: u8 = 8;
+
+/// Everything the objects and the caller say of prefixes.
+pub(super) fn contributions(cluster: &Cluster) -> Contributions {
+    let mut told = Told {
+        config: &cluster.config,
+        all: Contributions::new(),
+    };
+    for rule in cluster.repository.rules() {
+        let rank = if rule.resource.starts_with("netpol/") {
+            FROM_KUBERNETES
+        } else {
+            FROM_CUSTOM_RESOURCE
+        };
+        for prefix in rule.peers.iter().flatten().flat_map(|s| s.prefixes()) {
+            // A /0 is the world, not a prefix, and never among these.
+            told.cidr(*prefix, &rule.resource, rank);
+        }
+    }
+    for object in cluster.objects.values() {
+        match object {
+            Object::CidrGroup(group) => told.cidr_group(group),
+            Object::Node(node) => {
+                let local = cluster.options.local_node.as_deref() == Some(object.name());
+                told.node(node, local);
+            }
+            _ => {}
+        }
+    }
+    told.api_server(&cluster.objects);
+    let selectors: BTreeMap<&str, &Arc<Selector>> = cluster
+        .repository
+        .rules()
+        .flat_map(|r| r.peers.iter().flatten())
+        .filter_map(|s| Some((s.fqdn_label()?, s)))
+        .collect();
+    let patterns: Vec<(&str, NamePattern)> = selectors
+        .keys()
+        .filter_map(|text| Some((*text, NamePattern::new(text)?)))
+        .collect();
+    for (name, addresses) in &cluster.options.resolved_names {
+        told.name(name, addresses, &patterns);
+    }
+    told.all
+}
+
+/// Addresses of nodes.
+pub(super) fn nodes(objects: &BTreeMap<ObjectKey, Object>) -> BTreeMap<IpAddr, String> {
+    let mut all = BTreeMap::new();
+    for object in objects.values() {
+        if let Object::Node(node) = object {
+            for ip in node_addresses(node) {
+                all.entry(ip).or_insert_with(|| object.name().to_owned());
+            }
+        }
+    }
+    all
+}
+
+/// In match mode `pods` a pod carries the prefix and group labels of its
+/// addresses, or a label for every address of the family
+/// (pkg/endpoint/endpoint.go).
+pub(super) fn add_prefix_labels(endpoint: &mut Endpoint, cache: &IpCache) {
+    let mut labels: Vec<Label> = endpoint.labels.iter().cloned().collect();
+    for ip in &endpoint.addresses {
+        let own: Vec<Label> = cache.prefix_labels(ip).collect();
+        if !own.iter().any(|l| l.source() == &LabelSource::Cidr) {
+            let everything = match ip {
+                IpAddr::V4(_) => "0.0.0.0/0",
+                IpAddr::V6(_) => "::/0",
+            };
+            labels.push(Label::new(LabelSource::Cidr, everything, ""));
+        }
+        labels.extend(own);
+    }
+    endpoint.labels = labels.into_iter().collect();
+}
+
+/// Host names among the addresses are passed over.
+fn node_addresses(node: &Node) -> impl Iterator<Item = IpAddr> {
+    node.addresses
+        .iter()
+        .filter_map(|a| parse_addr(&a.address).ok())
+        .map(|ip| ip.to_canonical())
+}
+
+struct Told<'c> {
+    config: &'c Config,
+    all: Contributions,
+}
+
+impl Told<'_> {
+    fn say(&mut self, prefix: IpNet, resource: &Arc<str>, priority: u8, labels: LabelSet) {
+        let key = (prefix.trunc(), Arc::clone(resource));
+        let metadata = PrefixMetadata {
+            resource: Arc::clone(resource),
+            priority,
+            labels,
+            identity_override: false,
+        };
+        self.all.insert(key, metadata);
+    }
+
+    fn cidr(&mut self, prefix: IpNet, resource: &Arc<str>, rank: u8) {
+        let labels = [
+            cidr_label(&prefix, self.config),
+            world_label(&prefix.addr(), self.config),
+        ];
+        self.say(prefix, resource, rank, labels.into_iter().collect());
+    }
+
+    /// A group's prefixes have its labels, each also with the value as part
+    /// of the key, because a prefix may be in several groups.
+    fn cidr_group(&mut self, group: &CidrGroup) {
+        let resource = resource_id("cidrgroup", "", &group.meta.name);
+        let of_group = |key: String, value: &str| Label::new(LabelSource::CidrGroup, key, value);
+        let mut labels = Vec::new();
+        for (key, value) in &group.meta.labels {
+            if key.starts_with(keys::CILIUM_PREFIX) {
+                continue;
+            }
+            labels.push(of_group(key.value.clone(), value));
+            labels.push(of_group(format!("{}+{}", key.value, value.value), ""));
+        }
+        labels.push(of_group(
+            format!("{}/{}", keys::CIDR_GROUP_NAME, group.meta.name.value),
+            "",
+        ));
+        for prefix in group
+            .external_cidrs
+            .iter()
+            .filter_map(|c| parse_prefix(c).ok())
+        {
+            let world = world_label(&prefix.addr(), self.config);
+            let labels = labels.iter().cloned().chain([world]).collect();
+            self.say(prefix, &resource, FROM_GENERATED, labels);
+        }
+    }
+
+    fn node(&mut self, node: &Node, local: bool) {
+        let (kind, rank) = match node.kind {
+            NodeKind::CiliumNode => ("ciliumnode", FROM_CUSTOM_RESOURCE),
+            NodeKind::Node => ("node", FROM_KUBERNETES),
+        };
+        let resource = resource_id(kind, "", &node.meta.name);
+        let mut labels = vec![Label::reserved(if local { "host" } else { "remote-node" })];
+        if self.config.node_selector_labels {
+            let own = node.meta.labels.iter();
+            labels.extend(
+                own.map(|(k, v)| Label::new(LabelSource::Node, k.value.as_str(), v.as_str())),
+            );
+            labels.push(Label::k8s(keys::CLUSTER, self.config.cluster_name.as_str()));
+        }
+        for ip in node_addresses(node) {
+            let prefix = IpNet::from(ip);
+            let cidr = self
+                .config
+                .cidr_matches_nodes
+                .then(|| cidr_label(&prefix, self.config));
+            let labels = labels.iter().cloned().chain(cidr).collect();
+            self.say(prefix, &resource, rank, labels);
+        }
+        if !local {
+            // Addresses of pods nobody has told of: the way to them is known,
+            // who they are is not.
+            for prefix in node.pod_cidrs.iter().filter_map(|c| parse_prefix(c).ok()) {
+                let world = world_label(&prefix.addr(), self.config);
+                self.say(prefix, &resource, rank, [world].into_iter().collect());
+            }
+        }
+        for (texts, name) in [(&node.health_ips, "health"), (&node.ingress_ips, "ingress")] {
+            for ip in texts.iter().filter_map(|t| parse_addr(t).ok()) {
+                let labels = [Label::reserved(name)].into_iter().collect();
+                self.say(IpNet::from(ip.to_canonical()), &resource, rank, labels);
+            }
+        }
+    }
+
+    fn api_server(&mut self, objects: &BTreeMap<ObjectKey, Object>) {
+        let resource = resource_id("endpoints", "default", "kubernetes");
+        let backends = super::service::backends(objects);
+        let addresses: &BTreeSet<IpAddr> = match backends.get(&("default", "kubernetes")) {
+            Some(addresses) => addresses,
+            None => return,
+        };
+        for ip in addresses {
+            let labels = [Label::reserved("kube-apiserver")].into_iter().collect();
+            self.say(IpNet::from(*ip), &resource, FROM_API_SERVER, labels);
+        }
+    }
+
+    fn name(&mut self, name: &str, addresses: &[IpAddr], patterns: &[(&str, NamePattern)]) {
+        let matching = patterns.iter().filter(|(_, p)| p.matches(name));
+        let labels: LabelSet = matching
+            .map(|(text, _)| Label::new(LabelSource::Fqdn, *text, ""))
+            .collect();
+        if labels.is_empty() {
+            return;
+        }
+        let resource = resource_id("fqdn", "", &name.to_lowercase());
+        for ip in addresses {
+            let prefix = IpNet::from(ip.to_canonical());
+            self.say(prefix, &resource, FROM_GENERATED, labels.clone());
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! How the objects fit together.
+//!
+//! In: a cluster. Out: diagnostics about references that lead nowhere and
+//! policies that do nothing, as far as the input shows. Nothing here is an
+//! error: an object that is not in the input may exist all the same.
+
+use super::namespace::METADATA_NAME;
+use super::{Cluster, ObjectKey};
+use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
+use crate::identity::{AllocationError, NumericIdentity};
+use crate::label::{LabelSet, LabelSource, keys};
+use crate::object::Object;
+use crate::object::cilium::CiliumPolicy;
+use crate::object::template;
+use crate::rule::{Direction, Rule, RulePort, RuleVerdict};
+use crate::selector::{Selector, SelectorKind};
+use crate::source::Span;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// No endpoint of the input is selected by a policy.
+pub const SUBJECT_EMPTY: Code = Code::new(610, Severity::Info, "policy selects nothing known");
+/// A CIDR group that is not in the input.
+pub const NO_CIDR_GROUP: Code = Code::new(611, Severity::Warning, "unknown CIDR group");
+/// A service that is not in the input.
+pub const NO_SERVICE: Code = Code::new(612, Severity::Warning, "unknown service");
+/// A namespace's labels matter, and its object is not in the input.
+pub const NAMESPACE_LABELS: Code = Code::new(613, Severity::Info, "namespace labels unknown");
+/// A policy in a namespace that nothing in the input speaks of.
+pub const NO_NAMESPACE: Code = Code::new(614, Severity::Warning, "unknown namespace");
+/// A named port that no pod of the input defines.
+pub const NAMED_PORT: Code = Code::new(615, Severity::Warning, "unknown named port");
+/// A policy for nodes while the host firewall is off.
+pub const HOST_FIREWALL_OFF: Code = Code::new(616, Severity::Warning, "host firewall is off");
+/// Two pods with one address.
+pub const ADDRESS_TWICE: Code = Code::new(617, Severity::Warning, "address used twice");
+/// A pod's labels and the identity recorded for it differ.
+pub const STALE_IDENTITY: Code = Code::new(618, Severity::Info, "recorded identity differs");
+/// Nothing of the input is selected as a peer.
+pub const PEER_EMPTY: Code = Code::new(619, Severity::Info, "peer selects nothing known");
+/// No number is left for an identity.
+pub const EXHAUSTED: Code = Code::new(623, Severity::Error, "out of identities");
+
+/// The diagnostic for an allocator that has no number left.
+pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
+    Diagnostic::new(EXHAUSTED, Span::default(), error.to_string())
+}
+
+/// Everything worth telling.
+pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
+    let mut by_namespace: BTreeMap<&str, BTreeMap<NumericIdentity, &LabelSet>> = BTreeMap::new();
+    for e in cluster.endpoints.iter().filter(|e| !e.host_network) {
+        let sets = by_namespace.entry(&e.namespace).or_default();
+        sets.insert(e.identity, &e.labels);
+    }
+    let mut checker = Checker {
+        cluster,
+        by_namespace,
+        found: Vec::new(),
+        seen: BTreeSet::new(),
+    };
+    checker.policies();
+    checker.services();
+    checker.endpoints();
+    let mut found = checker.found;
+    found.sort_by_key(|d| (d.span, d.code.number()));
+    found
+}
+
+struct Checker<'c> {
+    cluster: &'c Cluster,
+    /// Label sets of subjects, each once.
+    by_namespace: BTreeMap<&'c str, BTreeMap<NumericIdentity, &'c LabelSet>>,
+    found: Vec<Diagnostic>,
+    seen: BTreeSet<(Span, u16)>,
+}
+
+impl Checker<'_> {
+    /// Says a thing once: several rules may share a selector.
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        if self
+            .seen
+            .insert((diagnostic.span, diagnostic.code.number()))
+        {
+            self.found.push(diagnostic);
+        }
+    }
+
+    fn policies(&mut self) {
+        let cluster = self.cluster;
+        let mut by_object: BTreeMap<&str, Vec<&Arc<Rule>>> = BTreeMap::new();
+        for rule in cluster.repository.rules() {
+            by_object.entry(&rule.resource).or_default().push(rule);
+        }
+        for rules in by_object.values() {
+            self.namespace(rules);
+            let mut subjects = BTreeSet::new();
+            for rule in rules {
+                if subjects.insert(rule.subject.key()) {
+                    self.subject(rule);
+                }
+                for peer in rule.peers.iter().flatten() {
+                    self.peer(rule, peer);
+                }
+                self.named_ports(rule);
+            }
+        }
+    }
+
+    /// A policy whose namespace is nowhere, while others are.
+    fn namespace(&mut self, rules: &[&Arc<Rule>]) {
+        let Some(rule) = rules.first() else { return };
+        let all = &self.cluster.namespaces;
+        let ns = &*rule.namespace;
+        let written_down = all.values().any(|n| n.span.is_some());
+        if ns.is_empty() || !written_down || all.contains_key(ns) || template::find(ns).is_some() {
+            return;
+        }
+        let object = rule.origin.object.to_string();
+        let mut diagnostic = Diagnostic::new(
+            NO_NAMESPACE,
+            rule.origin.object.span,
+            format!("nothing in the input is in namespace `{ns}`"),
+        )
+        .at("metadata.namespace")
+        .of(object);
+        if let Some(meant) = suggest(ns, all.keys().map(String::as_str)) {
+            diagnostic = diagnostic.help(format!("did you mean `{meant}`?"));
+        }
+        self.tell(diagnostic);
+    }
+
+    fn subject(&mut self, rule: &Rule) {
+        let cluster = self.cluster;
+        let object = rule.origin.object.to_string();
+        if rule.selects_nodes {
+            if !cluster.config.host_firewall {
+                self.tell(
+                    Diagnostic::new(
+                        HOST_FIREWALL_OFF,
+                        rule.subject.span(),
+                        "a policy for nodes has no effect while the host firewall is off",
+                    )
+                    .of(object)
+                    .help("Cilium's option `enable-host-firewall` (Helm: `hostFirewall.enabled`) turns it on"),
+                );
+            }
+            return;
+        }
+        let selected = self
+            .by_namespace
+            .iter()
+            .filter(|(ns, _)| rule.namespace.is_empty() || **ns == &*rule.namespace)
+            .flat_map(|(_, sets)| sets.values())
+            .any(|labels| rule.subject.matches(labels, &cluster.config));
+        let has_variable = rule
+            .subject
+            .requirements()
+            .iter()
+            .any(|r| r.values.iter().any(|v| template::find(v).is_some()));
+        if selected || has_variable || cluster.endpoints.is_empty() {
+            return;
+        }
+        let mut diagnostic = Diagnostic::new(
+            SUBJECT_EMPTY,
+            rule.subject.span(),
+            format!(
+                "no pod or workload in the input is selected by `{}`",
+                rule.subject
+            ),
+        )
+        .of(object);
+        let on_host: Vec<String> = cluster
+            .endpoints
+            .iter()
+            .filter(|e| {
+                e.host_network
+                    && (rule.namespace.is_empty() || e.namespace == *rule.namespace)
+                    && rule.subject.matches(&e.labels, &cluster.config)
+            })
+            .map(|e| format!("`{e}`"))
+            .collect();
+        if !on_host.is_empty() {
+            diagnostic = diagnostic.help(format!(
+                "{} would be, but pods on the host network have the node's identity and no policy of their own",
+                on_host.join(", ")
+            ));
+        }
+        self.tell(diagnostic);
+    }
+
+    fn peer(&mut self, rule: &Rule, peer: &Selector) {
+        let cluster = self.cluster;
+        let object = rule.origin.object.to_string();
+        self.cidr_group(rule, peer);
+        self.namespace_labels(rule, peer);
+        let variable = peer
+            .requirements()
+            .iter()
+            .any(|r| r.values.iter().any(|v| template::find(v).is_some()));
+        let of_pods = peer.kind() == SelectorKind::Labels
+            && !peer
+                .requirements()
+                .iter()
+                .any(|r| r.key.source() == &LabelSource::Reserved);
+        if !of_pods || variable || peer.is_wildcard() || cluster.endpoints.is_empty() {
+            return;
+        }
+        let index = cluster.repository.selectors();
+        let selected = index.find(peer).and_then(|id| index.selections(id));
+        if selected.is_none_or(roaring::RoaringBitmap::is_empty) {
+            let side = match rule.direction {
+                Direction::Ingress => "from",
+                Direction::Egress => "to",
+            };
+            self.tell(
+                Diagnostic::new(
+                    PEER_EMPTY,
+                    peer.span(),
+                    format!("no endpoint in the input is selected by `{peer}`"),
+                )
+                .at(rule.origin.path.as_str())
+                .of(object)
+                .help(format!(
+                    "as the input stands this peer admits no traffic {side} anybody"
+                )),
+            );
+        }
+    }
+
+    fn cidr_group(&mut self, rule: &Rule, peer: &Selector) {
+        let prefix = format!("{}/", keys::CIDR_GROUP_NAME);
+        let named = peer
+            .requirements()
+            .iter()
+            .filter(|r| r.key.source() == &LabelSource::CidrGroup)
+            .filter_map(|r| r.key.key().strip_prefix(prefix.as_str()));
+        for group in named {
+            let key = |name: &str| ObjectKey {
+                kind: "CiliumCIDRGroup".to_owned(),
+                namespace: String::new(),
+                name: name.to_owned(),
+            };
+            if self.cluster.objects.contains_key(&key(group)) || template::find(group).is_some() {
+                continue;
+            }
+            let known = self.cluster.objects.keys();
+            let known = known.filter(|k| k.kind == "CiliumCIDRGroup");
+            let help = match suggest(group, known.map(|k| k.name.as_str())) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "until it exists the reference selects no address".to_owned(),
+            };
+            let diagnostic = Diagnostic::new(
+                NO_CIDR_GROUP,
+                peer.span(),
+                format!("CIDR group `{group}` is not in the input"),
+            );
+            self.tell(
+                diagnostic
+                    .at(rule.origin.path.as_str())
+                    .of(rule.origin.object.to_string())
+                    .help(help),
+            );
+        }
+    }
+
+    /// Namespaces whose labels a selector asks for and nobody has written.
+    fn namespace_labels(&mut self, rule: &Rule, peer: &Selector) {
+        let asks = peer.requirements().iter().any(|r| {
+            r.key
+                .key()
+                .strip_prefix(keys::NAMESPACE_LABELS)
+                .and_then(|k| k.strip_prefix('.'))
+                .is_some_and(|k| k != METADATA_NAME)
+        });
+        if !asks {
+            return;
+        }
+        let implied: Vec<String> = self
+            .cluster
+            .namespaces
+            .iter()
+            .filter(|(_, n)| n.span.is_none())
+            .map(|(name, _)| format!("`{name}`"))
+            .collect();
+        if implied.is_empty() {
+            return;
+        }
+        self.tell(
+            Diagnostic::new(
+                NAMESPACE_LABELS,
+                peer.span(),
+                format!(
+                    "labels of namespaces decide here, and {} without Namespace object in the input: {}",
+                    if implied.len() == 1 { "one is" } else { "some are" },
+                    implied.join(", ")
+                ),
+            )
+            .at(rule.origin.path.as_str())
+            .of(rule.origin.object.to_string())
+            .help("add the Namespace objects; without them only the name is known"),
+        );
+    }
+
+    fn named_ports(&mut self, rule: &Rule) {
+        let cluster = self.cluster;
+        if cluster.endpoints.is_empty() {
+            return;
+        }
+        for port in rule.ports.iter().flat_map(|p| &p.ports) {
+            let RulePort::Name(name) = &port.port else {
+                continue;
+            };
+            if cluster.port_names.contains(name) || template::find(name).is_some() {
+                continue;
+            }
+            let mut diagnostic = Diagnostic::new(
+                NAMED_PORT,
+                port.span,
+                format!("no pod in the input defines a port named `{name}`"),
+            )
+            .at(rule.origin.path.as_str())
+            .of(rule.origin.object.to_string());
+            let lower = name.to_lowercase();
+            let help = match suggest(name, cluster.port_names.iter().map(|n| &**n)) {
+                _ if cluster.port_names.contains(lower.as_str()) => Some(format!(
+                    "Cilium lower-cases port names of pods but not those of NetworkPolicy: write `{lower}`"
+                )),
+                Some(meant) => Some(format!("did you mean `{meant}`?")),
+                None => (rule.verdict != RuleVerdict::Pass)
+                    .then(|| "the rule matches nothing on that port".to_owned()),
+            };
+            if let Some(help) = help {
+                diagnostic = diagnostic.help(help);
+            }
+            self.tell(diagnostic);
+        }
+    }
+
+    /// `toServices` that name a service nobody knows.
+    fn services(&mut self) {
+        for object in self.cluster.objects.values() {
+            if let Object::CiliumPolicy(policy) = object {
+                self.services_of(policy, object);
+            }
+        }
+    }
+
+    fn services_of(&mut self, policy: &CiliumPolicy, object: &Object) {
+        for member in policy.specs.iter().flat_map(|s| &s.egress) {
+            for reference in &member.services {
+                let Some(named) = reference
+                    .name
+                    .as_ref()
+                    .filter(|_| reference.selector.is_none())
+                else {
+                    continue;
+                };
+                let (ns, name) = (&named.namespace.value, &named.service_name.value);
+                let known = self.cluster.services.iter();
+                let mut in_namespace = known.filter(|s| ns.is_empty() || s.namespace == *ns);
+                if in_namespace.clone().any(|s| s.name == *name) || template::find(name).is_some() {
+                    continue;
+                }
+                let opens = !member.to_ports.is_empty()
+                    && member.services.len() == 1
+                    && member.endpoints.is_none();
+                let help = match suggest(name, in_namespace.by_ref().map(|s| s.name.as_str())) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None if opens => {
+                        "while no service matches, `toPorts` beside it opens those ports to everybody"
+                            .to_owned()
+                    }
+                    None => "while no service matches, it allows nothing".to_owned(),
+                };
+                self.tell(
+                    Diagnostic::new(
+                        NO_SERVICE,
+                        named.service_name.span,
+                        format!("service `{name}` is not in the input"),
+                    )
+                    .at(member.path.as_str())
+                    .of(object.object_ref().to_string())
+                    .help(help),
+                );
+            }
+        }
+    }
+
+    fn endpoints(&mut self) {
+        let cluster = self.cluster;
+        for endpoint in &cluster.endpoints {
+            if endpoint.stale_identity {
+                self.tell(
+                    Diagnostic::new(
+                        STALE_IDENTITY,
+                        endpoint.span,
+                        format!(
+                            "`{endpoint}` is recorded with identity {}, whose labels are not those of the pod",
+                            endpoint.identity
+                        ),
+                    )
+                    .of(format!("{}/{endpoint}", endpoint.kind))
+                    .help("the recorded identity counts; Cilium follows changed labels within seconds"),
+                );
+            }
+            if endpoint.host_network {
+                continue;
+            }
+            for ip in &endpoint.addresses {
+                let Some(owner) = cluster.pods_by_address.get(ip) else {
+                    continue;
+                };
+                if **owner != **endpoint {
+                    self.tell(
+                        Diagnostic::new(
+                            ADDRESS_TWICE,
+                            endpoint.span,
+                            format!("`{endpoint}` and `{owner}` both have the address `{ip}`"),
+                        )
+                        .of(format!("{}/{endpoint}", endpoint.kind))
+                        .label(owner.span, "has it too")
+                        .help("traffic of that address is taken for the first one's"),
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,571 @@
+//! The world that questions are asked of.
+//!
+//! In: loaded objects, the agent's options, and what only the caller knows
+//! ([`ClusterOptions`]). Out: namespaces, endpoints with their identities,
+//! services, addresses and the rules of every policy, kept up to date as
+//! objects come and go; policies of endpoints, and answers for flows.
+//!
+//! Everything is derived from the set of objects: applying changes one by one
+//! gives the same world as building it at once. Only the *numbers* of new
+//! identities depend on the order, unless a saved state
+//! ([`Cluster::identity_state`]) settles them.
+
+mod address;
+mod check;
+mod doubt;
+mod endpoint;
+mod flow;
+mod namespace;
+mod peer;
+mod policy;
+mod service;
+
+pub use check::{
+    ADDRESS_TWICE, EXHAUSTED, HOST_FIREWALL_OFF, NAMED_PORT, NAMESPACE_LABELS, NO_CIDR_GROUP,
+    NO_NAMESPACE, NO_SERVICE, PEER_EMPTY, STALE_IDENTITY, SUBJECT_EMPTY,
+};
+pub use endpoint::{DeclaredPort, Endpoint};
+pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
+pub use peer::{AMBIGUOUS, NOT_A_PEER, NOT_FOUND, Peer, Target};
+pub use policy::ResolvedPolicy;
+
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::identity::{
+    AllocationError, Allocator, IdentityTable, IpCache, MemoryAllocator, NumericIdentity,
+    reserved_identities,
+};
+use crate::label::{LabelFilter, LabelSet};
+use crate::object::load::{Loaded, Outcome};
+use crate::object::{Object, ObjectRef};
+use crate::policy_map::NamedPorts;
+use crate::resolve::{Repository, ResourceId};
+use crate::rule::{
+    Rule, Service, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
+};
+use address::Contributions;
+use endpoint::{Given, given_identities};
+use policy::PolicyCache;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What an object is known by in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// `Pod`, `CiliumNetworkPolicy`, …
+    pub kind: String,
+    /// Empty for clusterwide objects.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The key of an object.
+    #[must_use]
+    pub fn of(object: &Object) -> Self {
+        Self {
+            kind: object.kind().to_owned(),
+            namespace: object.namespace().to_owned(),
+            name: object.name().to_owned(),
+        }
+    }
+}
+
+/// A change to the set of objects.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An object appears, or takes the place of the one with its key.
+    Upsert(Box<Object>),
+    /// An object disappears.
+    Remove(ObjectKey),
+}
+
+/// What no object says.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterOptions {
+    /// Which labels of pods make identities.
+    pub filter: LabelFilter,
+    /// The node whose agent answers: its addresses are `host`, not
+    /// `remote-node`. Without it every node is remote, except that pods on
+    /// one node see each other's host as `host`.
+    pub local_node: Option<String>,
+    /// What DNS said: names, in any case, and their addresses.
+    pub resolved_names: BTreeMap<String, Vec<IpAddr>>,
+}
+
+/// A cluster as far as policies depend on it.
+#[derive(Debug)]
+pub struct Cluster {
+    config: Config,
+    options: ClusterOptions,
+    objects: BTreeMap<ObjectKey, Object>,
+    namespaces: BTreeMap<String, namespace::Namespace>,
+    allocator: MemoryAllocator,
+    /// References held on behalf of endpoints and CiliumIdentity objects.
+    held: Vec<NumericIdentity>,
+    /// Numbers that objects give to label sets.
+    given: Given,
+    contributions: Contributions,
+    cache: IpCache,
+    repository: Repository,
+    /// What the rules of each policy object are filed under.
+    resources: BTreeMap<ObjectKey, ResourceId>,
+    endpoints: Vec<Arc<Endpoint>>,
+    pods_by_address: BTreeMap<IpAddr, Arc<Endpoint>>,
+    nodes_by_address: BTreeMap<IpAddr, String>,
+    services: Vec<Service>,
+    named_ports: NamedPorts,
+    port_names: BTreeSet<Arc<str>>,
+    templated: Vec<Arc<Rule>>,
+    open_policies: Vec<ObjectRef>,
+    policies: PolicyCache,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Cluster {
+    /// A cluster without objects.
+    #[must_use]
+    pub fn new(config: Config, options: ClusterOptions) -> Self {
+        let mut cluster = Self {
+            allocator: MemoryAllocator::new(&config),
+            repository: Repository::new(config.clone(), IdentityTable::new(&config)),
+            config,
+            options,
+            objects: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            held: Vec::new(),
+            given: Given::new(),
+            contributions: Contributions::new(),
+            cache: IpCache::new(),
+            resources: BTreeMap::new(),
+            endpoints: Vec::new(),
+            pods_by_address: BTreeMap::new(),
+            nodes_by_address: BTreeMap::new(),
+            services: Vec::new(),
+            named_ports: NamedPorts::new(),
+            port_names: BTreeSet::new(),
+            templated: Vec::new(),
+            open_policies: Vec::new(),
+            policies: PolicyCache::default(),
+            diagnostics: Vec::new(),
+        };
+        cluster.update(&BTreeSet::new());
+        cluster
+    }
+
+    /// A cluster of these objects. Of several with one key the last counts.
+    #[must_use]
+    pub fn build(
+        config: Config,
+        options: ClusterOptions,
+        objects: impl IntoIterator<Item = Object>,
+    ) -> Self {
+        let mut cluster = Self::new(config, options);
+        cluster.apply(objects.into_iter().map(|o| Change::Upsert(Box::new(o))));
+        cluster
+    }
+
+    /// As [`Self::build`], with the numbers identities had before.
+    ///
+    /// # Errors
+    /// [`AllocationError::State`] when the bytes are no state.
+    pub fn restore(
+        config: Config,
+        options: ClusterOptions,
+        objects: impl IntoIterator<Item = Object>,
+        state: &[u8],
+    ) -> Result<Self, AllocationError> {
+        let mut cluster = Self::new(config, options);
+        for object in objects {
+            cluster.objects.insert(ObjectKey::of(&object), object);
+        }
+        cluster.rebuild(state)?;
+        Ok(cluster)
+    }
+
+    /// Applies changes and brings everything up to date once.
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = Change>) {
+        let mut touched = BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::Upsert(object) => {
+                    let key = ObjectKey::of(&object);
+                    self.objects.insert(key.clone(), *object);
+                    touched.insert(key);
+                }
+                Change::Remove(key) => {
+                    self.objects.remove(&key);
+                    touched.insert(key);
+                }
+            }
+        }
+        let given = given_identities(&self.objects);
+        if self.numbers_collide(&given) {
+            let state = self.allocator.to_bytes();
+            // The state is this allocator's own; what cannot be restored of
+            // it is drawn anew.
+            if self.rebuild(&state).is_ok() {
+                return;
+            }
+        }
+        self.update(&touched);
+    }
+
+    /// Adds an object or puts it in place of the one with its key.
+    pub fn upsert(&mut self, object: Object) {
+        self.apply([Change::Upsert(Box::new(object))]);
+    }
+
+    /// Removes an object; true if it was there.
+    pub fn remove(&mut self, key: &ObjectKey) -> bool {
+        let known = self.objects.contains_key(key);
+        if known {
+            self.apply([Change::Remove(key.clone())]);
+        }
+        known
+    }
+
+    /// Puts other answers of DNS in place of those known.
+    pub fn set_resolved_names(&mut self, names: BTreeMap<String, Vec<IpAddr>>) {
+        self.options.resolved_names = names;
+        self.update(&BTreeSet::new());
+    }
+
+    /// Says which policies could not be taken because variables in them are
+    /// not filled in: answers they might change are then unknown. See
+    /// [`open_policies`].
+    pub fn set_open_policies(&mut self, policies: Vec<ObjectRef>) {
+        self.open_policies = policies;
+    }
+
+    /// The numbers of identities as bytes, for [`Self::restore`].
+    #[must_use]
+    pub fn identity_state(&self) -> Vec<u8> {
+        self.allocator.to_bytes()
+    }
+
+    /// The agent's options.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the caller said beside the objects.
+    #[must_use]
+    pub const fn options(&self) -> &ClusterOptions {
+        &self.options
+    }
+
+    /// Every object, by kind, namespace and name.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values()
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn object(&self, key: &ObjectKey) -> Option<&Object> {
+        self.objects.get(key)
+    }
+
+    /// Names of the namespaces that have an object or an endpoint.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.keys().map(String::as_str)
+    }
+
+    /// Every endpoint, by namespace, name and kind.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Arc<Endpoint>] {
+        &self.endpoints
+    }
+
+    /// The services that `toServices` can name, by namespace and name.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// All rules, and the identities their selectors select.
+    #[must_use]
+    pub const fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The identities in force.
+    #[must_use]
+    pub fn identities(&self) -> &IdentityTable {
+        self.repository.selectors().identities()
+    }
+
+    /// Prefixes and their identities. Addresses of pods are not among them.
+    #[must_use]
+    pub const fn ipcache(&self) -> &IpCache {
+        &self.cache
+    }
+
+    /// What each identity calls its ports.
+    #[must_use]
+    pub const fn named_ports(&self) -> &NamedPorts {
+        &self.named_ports
+    }
+
+    /// What is worth knowing about how the objects fit together. None of it
+    /// refuses anything.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// True when an object gives a number that something else has here.
+    fn numbers_collide(&self, given: &Given) -> bool {
+        given.iter().any(|(id, labels)| {
+            let other_set = self.allocator.labels(*id).is_some_and(|l| l != labels);
+            let other_number = self
+                .allocator
+                .lookup(labels)
+                .is_some_and(|n| n != *id && !given.contains_key(&n));
+            other_set || other_number
+        })
+    }
+
+    /// Builds everything anew: numbers that objects give first, then those of
+    /// a saved state as far as they are still free.
+    fn rebuild(&mut self, state: &[u8]) -> Result<(), AllocationError> {
+        let mut fresh = Self::new(self.config.clone(), self.options.clone());
+        let given = given_identities(&self.objects);
+        let mut first = Vec::new();
+        for (id, labels) in endpoint::by_age(&given, &self.objects) {
+            first.push(fresh.allocator.allocate_as(labels, id)?);
+        }
+        let restored = fresh.allocator.restore(state)?;
+        fresh.objects = std::mem::take(&mut self.objects);
+        fresh.open_policies = std::mem::take(&mut self.open_policies);
+        let all = fresh.objects.keys().cloned().collect();
+        fresh.update(&all);
+        fresh
+            .allocator
+            .end_restore(first.into_iter().chain(restored).collect());
+        *self = fresh;
+        Ok(())
+    }
+
+    /// Derives everything from the objects again; `touched` are those that
+    /// changed since the last time.
+    fn update(&mut self, touched: &BTreeSet<ObjectKey>) {
+        self.diagnostics.clear();
+        self.namespaces = namespace::namespaces(&self.objects);
+        let services = service::services(&self.objects);
+        let services_changed = services != self.services;
+        self.services = services;
+        self.update_rules(touched, services_changed);
+        self.update_addresses();
+        self.update_endpoints();
+        self.index_endpoints();
+        self.update_identities();
+        self.policies.clear();
+        self.templated = doubt::templated_rules(&self.repository);
+        let found = check::check(self);
+        self.diagnostics.extend(found);
+    }
+
+    fn update_rules(&mut self, touched: &BTreeSet<ObjectKey>, services_changed: bool) {
+        for key in touched {
+            if !self.objects.get(key).is_some_and(Object::is_policy)
+                && let Some(resource) = self.resources.remove(key)
+            {
+                self.repository.remove(&resource);
+            }
+        }
+        let translator = Translator {
+            config: &self.config,
+            services: &self.services,
+        };
+        for (key, object) in &self.objects {
+            let affected = touched.contains(key) || (services_changed && names_services(object));
+            if !affected {
+                continue;
+            }
+            let (resource, rules) = match object {
+                Object::CiliumPolicy(p) => (cilium_resource(p), translator.cilium_policy(p)),
+                Object::NetworkPolicy(p) => {
+                    (network_policy_resource(p), translator.network_policy(p))
+                }
+                Object::ClusterNetworkPolicy(p) if self.config.cluster_network_policy => (
+                    cluster_policy_resource(p),
+                    translator.cluster_network_policy(p),
+                ),
+                _ => continue,
+            };
+            self.repository.replace(&resource, rules);
+            self.resources.insert(key.clone(), resource);
+        }
+    }
+
+    /// Endpoints get their identities; what they had before is released after
+    /// that, so that nothing changes its number without need.
+    fn update_endpoints(&mut self) {
+        self.given = given_identities(&self.objects);
+        let mut held = Vec::new();
+        for (id, labels) in endpoint::by_age(&self.given, &self.objects) {
+            self.allocator.withhold([id]);
+            match self.allocator.allocate_as(labels, id) {
+                Ok(id) => held.push(id),
+                Err(error) => self.diagnostics.push(check::exhausted(&error)),
+            }
+        }
+        let mut endpoints = endpoint::endpoints(
+            &self.objects,
+            &self.namespaces,
+            &self.given,
+            &self.options.filter,
+            &self.config,
+        );
+        let recorded = endpoints.iter().map(|e| e.identity);
+        self.allocator
+            .withhold(recorded.filter(|id| *id != NumericIdentity::UNKNOWN));
+        for endpoint in &mut endpoints {
+            if self.config.cidr_matches_pods && endpoint.identity == NumericIdentity::UNKNOWN {
+                address::add_prefix_labels(endpoint, &self.cache);
+            }
+            if endpoint.host_network || endpoint.identity != NumericIdentity::UNKNOWN {
+                continue;
+            }
+            match self.allocator.allocate(&endpoint.labels) {
+                Ok(id) => {
+                    endpoint.identity = id;
+                    held.push(id);
+                }
+                Err(error) => {
+                    // Such a pod waits without labels of its own.
+                    endpoint.identity = NumericIdentity::INIT;
+                    self.diagnostics.push(check::exhausted(&error));
+                }
+            }
+        }
+        for id in std::mem::replace(&mut self.held, held) {
+            self.allocator.release(id);
+        }
+        self.endpoints = endpoints.into_iter().map(Arc::new).collect();
+    }
+
+    fn update_addresses(&mut self) {
+        let told = address::contributions(self);
+        for (prefix, resource) in self.contributions.keys() {
+            if !told.contains_key(&(*prefix, Arc::clone(resource))) {
+                self.cache.remove(*prefix, resource);
+            }
+        }
+        for (key, metadata) in &told {
+            if self.contributions.get(key) != Some(metadata) {
+                self.cache.upsert(key.0, metadata.clone());
+            }
+        }
+        self.contributions = told;
+        if let Err(error) = self.cache.resolve(&mut self.allocator, &self.config) {
+            self.diagnostics.push(check::exhausted(&error));
+        }
+        self.nodes_by_address = address::nodes(&self.objects);
+    }
+
+    /// Where endpoints are found by address, and what they call their ports.
+    fn index_endpoints(&mut self) {
+        self.pods_by_address.clear();
+        self.named_ports = NamedPorts::new();
+        self.port_names.clear();
+        let mut address_of_node: BTreeMap<&str, IpAddr> = BTreeMap::new();
+        for (ip, node) in &self.nodes_by_address {
+            address_of_node.entry(node).or_insert(*ip);
+        }
+        // Pods on a node's network have the identity of its address.
+        for endpoint in &mut self.endpoints {
+            if endpoint.host_network {
+                let node_address = address_of_node.get(endpoint.node.as_str()).copied();
+                let known = endpoint
+                    .addresses
+                    .iter()
+                    .copied()
+                    .chain(node_address)
+                    .find_map(|ip| self.cache.longest_match(&ip))
+                    .filter(|(_, e)| e.labels.get("remote-node").is_some() || e.id.0 == 1);
+                let id = known.map_or(NumericIdentity::REMOTE_NODE, |(_, e)| e.id);
+                Arc::make_mut(endpoint).identity = id;
+                continue;
+            }
+            for ip in &endpoint.addresses {
+                self.pods_by_address
+                    .entry(*ip)
+                    .or_insert_with(|| Arc::clone(endpoint));
+            }
+            for (name, (protocol, port)) in &endpoint.named_ports {
+                self.named_ports
+                    .insert(endpoint.identity, name, *protocol, *port);
+                self.port_names.insert(Arc::clone(name));
+            }
+        }
+    }
+
+    /// Selectors see exactly the identities in force.
+    fn update_identities(&mut self) {
+        let mut wanted: BTreeMap<NumericIdentity, LabelSet> =
+            reserved_identities(&self.config).into_iter().collect();
+        for (id, labels) in &self.given {
+            wanted.entry(*id).or_insert_with(|| labels.clone());
+        }
+        for endpoint in self.endpoints.iter().filter(|e| !e.host_network) {
+            wanted
+                .entry(endpoint.identity)
+                .or_insert_with(|| endpoint.labels.clone());
+        }
+        for (_, entry) in self.cache.iter() {
+            wanted
+                .entry(entry.id)
+                .or_insert_with(|| entry.labels.clone());
+        }
+        wanted.insert(NumericIdentity::HOST, self.cache.host_labels());
+        let gone: Vec<NumericIdentity> = self
+            .identities()
+            .iter()
+            .map(|(id, _)| id)
+            .filter(|id| !wanted.contains_key(id))
+            .collect();
+        for id in gone {
+            self.repository.remove_identity(id);
+        }
+        for (id, labels) in wanted {
+            if self.identities().get(id) != Some(&labels) {
+                self.repository.add_identity(id, labels);
+            }
+        }
+    }
+}
+
+/// The policies among loaded documents that were refused while variables in
+/// them are not filled in, for [`Cluster::set_open_policies`].
+#[must_use]
+pub fn open_policies(loaded: &Loaded) -> Vec<ObjectRef> {
+    let open = loaded.documents.iter().filter(|d| {
+        d.templated && d.kind.ends_with("Policy") && matches!(d.outcome, Outcome::Refused(_))
+    });
+    open.map(|d| ObjectRef {
+        kind: d.kind.clone(),
+        namespace: d.namespace.clone(),
+        name: d.name.clone(),
+        span: d.span,
+    })
+    .collect()
+}
+
+fn names_services(object: &Object) -> bool {
+    let Object::CiliumPolicy(policy) = object else {
+        return false;
+    };
+    policy
+        .specs
+        .iter()
+        .flat_map(|s| &s.egress)
+        .any(|m| !m.services.is_empty())
+}
+
+#[cfg(test)]
+mod tests;
