@@ -8,17 +8,20 @@
 mod bytes;
 mod distil;
 mod insert;
+mod insert_pass;
 mod key;
 mod lookup;
 mod named_ports;
 mod pass;
 mod precedence;
+mod redirect;
 mod state;
 
 pub use bytes::{DecodeError, KEY_LEN, VALUE_LEN, key_from_bytes, key_to_bytes, value_to_bytes};
-pub use distil::{PolicyMap, ProxyPorts, RedirectKey, StandInProxyPorts};
+pub use distil::PolicyMap;
 pub use key::{Key, L4Key};
 pub use lookup::{MatchType, Outcome, Question, Verdict};
 pub use named_ports::NamedPorts;
 pub use precedence::Precedence;
+pub use redirect::{ProxyPorts, RedirectKey, StandInProxyPorts};
 pub use state::{Entry, MapState};

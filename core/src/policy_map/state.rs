@@ -1,8 +1,9 @@
 //! The entries of one direction while they are put together.
 
-use super::distil::RedirectKey;
 use super::key::L4Key;
+use super::pass::{Pass, merge_passes};
 use super::precedence::Precedence;
+use super::redirect::RedirectKey;
 use crate::config::Config;
 use crate::identity::NumericIdentity;
 use crate::resolve::{DirectionPolicy, Origin};
@@ -64,26 +65,6 @@ impl Entry {
 
     fn datapath(&self) -> (Precedence, u16, u8, bool) {
         (self.precedence, self.proxy_port, self.auth, self.invalid)
-    }
-}
-
-/// A pass verdict kept beside an entry: traffic of its key skips what is left
-/// of its tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pass {
-    /// Precedence of the pass itself.
-    pub precedence: Precedence,
-    /// The tier's first precedence, as a deny.
-    pub tier_max: Precedence,
-    /// The tier's last precedence.
-    pub tier_min: Precedence,
-}
-
-impl Pass {
-    /// True unless it is of the same tier as `precedence` and not above it.
-    pub(super) fn survives(&self, precedence: Precedence) -> bool {
-        let same_tier = self.tier_min <= precedence && precedence <= self.tier_max;
-        !same_tier || self.precedence > precedence
     }
 }
 
@@ -221,7 +202,7 @@ impl MapState {
             self.set(identity, l4, new);
             return;
         };
-        old.passes = super::pass::merge_passes(old.passes.as_ref(), new.passes.as_ref());
+        old.passes = merge_passes(old.passes.as_ref(), new.passes.as_ref());
         if old.invalid {
             let passes = old.passes.take();
             *old = new;
