@@ -59,6 +59,8 @@ struct MemberList {
     deny: bool,
     /// The rule's subject is a node.
     host: bool,
+    /// It has one member only.
+    single: bool,
 }
 
 struct Checker<'c> {
@@ -187,6 +189,7 @@ impl Checker<'_> {
                 ingress,
                 deny,
                 host,
+                single: members.len() == 1,
             };
             for member in members {
                 self.member(member, list);

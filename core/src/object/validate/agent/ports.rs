@@ -3,6 +3,7 @@
 use super::codes::*;
 use super::peers::peer_kinds;
 use super::{Checker, MemberList};
+use crate::diagnostic::Severity;
 use crate::diagnostic::suggest;
 use crate::object::cilium::{IcmpRule, PolicyMember, PortProtocol, PortRule};
 use crate::object::port::{self, Port, PortError, Protocol};
@@ -42,13 +43,12 @@ impl Checker<'_> {
         let at = format!("{path}.port");
         if text.value.is_empty() {
             if !self.config.extended_ip_protocols {
-                self.report(
-                    PORT_MISSING,
-                    port.span,
-                    at,
-                    "the port is missing",
-                    "port `\"0\"` stands for every port of the protocol",
-                );
+                let help = if is_extended(&port.protocol.value) {
+                    "protocols without ports need `enable-extended-ip-protocols`"
+                } else {
+                    "port `\"0\"` stands for every port of the protocol"
+                };
+                self.report(PORT_MISSING, port.span, at, "the port is missing", help);
             }
         } else {
             match port::parse_port(&text.value) {
@@ -247,13 +247,13 @@ impl Checker<'_> {
                     "it switches on default deny and no more; to allow everybody use the entity `all`",
                 )
             };
-            self.report(
-                EMPTY_MEMBER,
-                member.span,
-                member.path.clone(),
-                message,
-                help,
-            );
+            let path = member.path.clone();
+            let mut problem = self.problem(EMPTY_MEMBER, member.span, path, message, help);
+            // Alone, it is how default deny is written.
+            if list.single && !list.deny {
+                problem.severity = Severity::Info;
+            }
+            self.found.push(problem);
         }
         let ports = member
             .to_ports

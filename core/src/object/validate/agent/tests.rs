@@ -554,6 +554,22 @@ fn what_misleads_is_told_and_accepted() {
 }
 
 #[test]
+fn a_lone_empty_member_is_how_default_deny_is_written() {
+    let of = |members: &str| {
+        let text = format!("{{endpointSelector: {{}}, ingress: {members}}}");
+        let found = check_with(&policy(&text), &Config::default());
+        let found = found.into_iter().map(|d| (d.code.number(), d.severity));
+        found.collect::<Vec<_>>()
+    };
+    let code = EMPTY_MEMBER.number();
+    assert_eq!(of("[{}]"), [(code, Severity::Info)]);
+    assert_eq!(
+        of("[{}, {fromEntities: [all]}]"),
+        [(code, Severity::Warning)]
+    );
+}
+
+#[test]
 fn every_problem_is_told_with_its_place() {
     let found = check_with(
         &member(
