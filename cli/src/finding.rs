@@ -1,0 +1,150 @@
+//! What there is to say about objects, sifted.
+//!
+//! In: what the library has against objects. Out: [`Finding`]s, by place.
+//! Nobody is blamed for a variable that is not filled in, what only an API
+//! server refuses is a warning unless asked for, and what is said many times
+//! of one file is said once.
+
+use crate::input::Input;
+use netverdict::diagnostic::{Diagnostic, Severity};
+use netverdict::object::load::{Outcome, Stage, duplicates};
+use netverdict::object::template;
+use netverdict::source::{Sources, Span};
+use netverdict::yaml;
+use std::path::Path;
+
+/// Everything there is to say, by place.
+pub(crate) fn all(input: &Input) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for file in &input.files {
+        let told = &file.loaded.diagnostics;
+        found.extend(told.iter().filter(|d| !is_variable(d, input)).cloned());
+        for document in &file.loaded.documents {
+            if document.outcome == Outcome::Refused(Stage::Schema) {
+                continue;
+            }
+            let schema = document.schema.iter().filter(|d| {
+                let same = |t: &Diagnostic| t.severity == Severity::Error && t.span == d.span;
+                !is_variable(d, input) && !told.iter().any(same)
+            });
+            found.extend(schema.map(only_schema));
+        }
+    }
+    found.extend(
+        duplicates(input.objects())
+            .into_iter()
+            .map(|d| apart(d, input)),
+    );
+    for diagnostic in &mut found {
+        // A chart is not wrong, it is not rendered.
+        if diagnostic.code == yaml::TEMPLATE {
+            diagnostic.severity = Severity::Warning;
+        }
+    }
+    found.sort_by_key(|d| (d.span.source, d.span.start, d.code.number()));
+    found.dedup();
+    found
+}
+
+/// True for a complaint about a value that is a variable still; that it is
+/// one, is said already.
+fn is_variable(d: &Diagnostic, input: &Input) -> bool {
+    // Through an alias, the place of a value is not where it is written.
+    let quotes = template::find(&d.message).is_some();
+    let covers = || text(&input.sources, d.span).is_some_and(|t| template::find(t).is_some());
+    d.code != template::UNRESOLVED && d.code != yaml::TEMPLATE && (quotes || covers())
+}
+
+fn text(sources: &Sources, span: Span) -> Option<&str> {
+    let text = sources.get(span.source)?.text();
+    text.get(span.start as usize..span.end as usize)
+}
+
+fn only_schema(complaint: &Diagnostic) -> Diagnostic {
+    let mut complaint = complaint.clone();
+    complaint.severity = Severity::Warning;
+    let advice = "an API server refuses this";
+    complaint.help = Some(match complaint.help {
+        Some(help) => format!("{advice}; {help}"),
+        None => advice.to_owned(),
+    });
+    complaint
+}
+
+/// Objects of one name in different folders are seldom meant for one cluster.
+fn apart(mut duplicate: Diagnostic, input: &Input) -> Diagnostic {
+    let folder = |span: Span| {
+        let source = input.sources.get(span.source)?;
+        Path::new(source.name()).parent().map(Path::to_owned)
+    };
+    let here = folder(duplicate.span);
+    if duplicate.labels.iter().any(|l| folder(l.span) != here) {
+        duplicate.severity = Severity::Info;
+    }
+    duplicate
+}
+
+/// A diagnostic and others of its file that say the same.
+#[derive(Debug)]
+pub(crate) struct Finding<'d> {
+    /// The first.
+    pub(crate) diagnostic: &'d Diagnostic,
+    /// The others.
+    pub(crate) again: Vec<&'d Diagnostic>,
+}
+
+/// Joins what is said of one file in the same words.
+pub(crate) fn join<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Finding<'d>> {
+    let mut joined: Vec<Finding<'d>> = Vec::new();
+    let mut first_of_file = 0;
+    for diagnostic in found {
+        let in_file = |f: &Finding<'_>| f.diagnostic.span.source == diagnostic.span.source;
+        if !joined.last().is_some_and(in_file) {
+            first_of_file = joined.len();
+        }
+        let same = joined.iter_mut().skip(first_of_file).find(|f| {
+            let d = f.diagnostic;
+            let variables = d.code == template::UNRESOLVED;
+            d.code == diagnostic.code
+                && d.severity == diagnostic.severity
+                && (variables || (d.message == diagnostic.message && d.help == diagnostic.help))
+        });
+        match same {
+            Some(finding) => finding.again.push(diagnostic),
+            None => joined.push(Finding {
+                diagnostic,
+                again: Vec::new(),
+            }),
+        }
+    }
+    joined
+}
+
+impl Finding<'_> {
+    /// Where else: `at lines 12 and 14`, with what differs.
+    pub(crate) fn elsewhere(&self, sources: &Sources) -> Option<String> {
+        const LISTED: usize = 8;
+        let (last, rest) = self.again.split_last()?;
+        let name = |d: &Diagnostic| {
+            let line = sources.get(d.span.source)?.position(d.span.start).line;
+            Some(if d.message == self.diagnostic.message {
+                line.to_string()
+            } else {
+                let variable = text(sources, d.span).and_then(template::find)?;
+                format!("{line} (`{variable}`)")
+            })
+        };
+        let lines = if rest.is_empty() { "line" } else { "lines" };
+        let mut names: Vec<String> = rest.iter().take(LISTED).filter_map(|d| name(d)).collect();
+        let left = self.again.len() - names.len();
+        let last = match left {
+            0 | 1 => name(last)?,
+            _ => format!("{left} more"),
+        };
+        if names.is_empty() {
+            return Some(format!("also at {lines} {last}"));
+        }
+        names.dedup();
+        Some(format!("also at {lines} {} and {last}", names.join(", ")))
+    }
+}

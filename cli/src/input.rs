@@ -1,0 +1,235 @@
+//! Files → objects.
+//!
+//! In: the places to read. Out: every source with what was loaded from it, in
+//! the order of the places. Files are read and loaded by as many threads as
+//! there are processors; each file by one.
+
+use crate::exit::Failure;
+use crate::walk::{Place, places};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use netverdict::object::Object;
+use netverdict::object::load::{LoadOptions, Loaded, Outcome, Stage, load};
+use netverdict::source::{SourceId, Sources, Span};
+use netverdict::yaml;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Work that takes longer shows its progress.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Everything that was read.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    /// The texts.
+    pub(crate) sources: Sources,
+    /// What was loaded from each.
+    pub(crate) files: Vec<LoadedFile>,
+    /// What could not be read.
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// One source and what became of it.
+#[derive(Debug)]
+pub(crate) struct LoadedFile {
+    /// Where it is.
+    pub(crate) place: Place,
+    /// Its source.
+    pub(crate) source: SourceId,
+    /// Spans count the bytes of the file as it is.
+    pub(crate) exact: bool,
+    /// Its objects and complaints.
+    pub(crate) loaded: Loaded,
+}
+
+/// How many documents there are, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Tally {
+    /// Sources read.
+    pub(crate) files: usize,
+    /// Objects in them.
+    pub(crate) documents: usize,
+    /// Objects that take part.
+    pub(crate) accepted: usize,
+    /// Objects that were refused.
+    pub(crate) refused: usize,
+    /// Objects that depend on variables that are not filled in.
+    pub(crate) undecided: usize,
+    /// Objects that have nothing to do with policy.
+    pub(crate) skipped: usize,
+}
+
+impl Input {
+    /// Reads and loads all that the arguments mean.
+    ///
+    /// # Errors
+    /// When an argument means nothing. Files that cannot be read are in
+    /// [`Self::failures`].
+    pub(crate) fn read(paths: &[PathBuf], options: &LoadOptions<'_>) -> Result<Self, Failure> {
+        let places = places(paths)?;
+        let mut input = Self::default();
+        for (place, read) in places.iter().zip(read_all(&places, options)) {
+            match read {
+                Ok(read) => {
+                    let source = input.sources.add(place.to_string(), read.text);
+                    input.files.push(LoadedFile {
+                        place: place.clone(),
+                        source,
+                        exact: read.exact,
+                        loaded: read.loaded,
+                    });
+                }
+                Err(error) => {
+                    // Keeps the numbers of the sources that follow.
+                    input.sources.add(place.to_string(), "");
+                    let failure = Failure::file("read", place, &error);
+                    input.failures.push(failure);
+                }
+            }
+        }
+        Ok(input)
+    }
+
+    /// How many documents there are.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = Tally {
+            files: self.files.len(),
+            ..Tally::default()
+        };
+        for document in self.files.iter().flat_map(|f| &f.loaded.documents) {
+            tally.documents += 1;
+            match document.outcome {
+                Outcome::Accepted(_) => tally.accepted += 1,
+                Outcome::Refused(_) if document.templated => tally.undecided += 1,
+                Outcome::Refused(_) => tally.refused += 1,
+                Outcome::Skipped(_) => tally.skipped += 1,
+            }
+        }
+        tally
+    }
+
+    /// The accepted objects.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.files.iter().flat_map(|f| f.loaded.objects())
+    }
+}
+
+struct ReadFile {
+    text: String,
+    exact: bool,
+    loaded: Loaded,
+}
+
+fn read_all(places: &[Place], options: &LoadOptions<'_>) -> Vec<io::Result<ReadFile>> {
+    let next = AtomicUsize::new(0);
+    let progress = Progress::new(places.len());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(place) = places.get(i) else {
+                return done;
+            };
+            done.push((i, read(place, source_id(i), options)));
+            progress.step();
+        }
+    };
+    let mut all: Vec<(usize, io::Result<ReadFile>)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(places.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let mut all = work();
+        for other in others {
+            match other.join() {
+                Ok(done) => all.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    });
+    all.sort_unstable_by_key(|(i, _)| *i);
+    all.into_iter().map(|(_, read)| read).collect()
+}
+
+fn source_id(index: usize) -> SourceId {
+    SourceId(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+fn read(place: &Place, source: SourceId, options: &LoadOptions<'_>) -> io::Result<ReadFile> {
+    let mut bytes = Vec::new();
+    // One byte more than is taken in, so that the limit is noticed.
+    let limit = options.limits.yaml.max_bytes as u64 + 1;
+    match place {
+        Place::File(path) => File::open(path)?.take(limit).read_to_end(&mut bytes)?,
+        Place::Stdin => io::stdin().lock().take(limit).read_to_end(&mut bytes)?,
+    };
+    let decoded = yaml::decode_utf8(source, &bytes).map(std::borrow::Cow::into_owned);
+    match decoded {
+        Ok(text) => {
+            let loaded = load(source, &text, options);
+            let exact = text.as_bytes() == bytes;
+            Ok(ReadFile {
+                text,
+                exact,
+                loaded,
+            })
+        }
+        Err(diagnostic) => {
+            // What is not text is one document that was refused.
+            let document = netverdict::object::load::DocumentReport {
+                index: 0,
+                item: String::new(),
+                kind: String::new(),
+                namespace: String::new(),
+                name: String::new(),
+                span: Span::new(source, 0, 0),
+                outcome: Outcome::Refused(Stage::Yaml),
+                schema: Vec::new(),
+                templated: false,
+            };
+            Ok(ReadFile {
+                text: String::from_utf8_lossy(&bytes).into_owned(),
+                exact: false,
+                loaded: Loaded {
+                    documents: vec![document],
+                    diagnostics: vec![*diagnostic],
+                },
+            })
+        }
+    }
+}
+
+/// A bar on standard error, when that is a terminal and patience runs out.
+struct Progress {
+    bar: ProgressBar,
+    since: Instant,
+}
+
+impl Progress {
+    fn new(files: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("reading {bar:30} {pos}/{len} files") {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            since: Instant::now(),
+        }
+    }
+
+    fn step(&self) {
+        self.bar.inc(1);
+        if self.bar.is_hidden() && self.since.elapsed() > PATIENCE && io::stderr().is_terminal() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,42 @@
+//! The command line of netverdict.
+//!
+//! In: arguments, files, standard input. Out: text, JSON or annotations on
+//! standard output, complaints on standard error, and one of the exit codes of
+//! [`exit`]. Everything that decides anything is the library's.
+#![forbid(unsafe_code)]
+
+mod agent_config;
+mod args;
+mod command;
+mod excerpt;
+mod exit;
+mod finding;
+mod fix;
+mod input;
+mod report;
+mod style;
+mod walk;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let shown = error.print();
+            return match (error.use_stderr(), shown) {
+                (false, Ok(())) => ExitCode::SUCCESS,
+                _ => exit::Exit::Failed.into(),
+            };
+        }
+    };
+    cli.color.apply();
+    match command::run(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print();
+            failure.exit.into()
+        }
+    }
+}

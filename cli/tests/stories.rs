@@ -1,0 +1,117 @@
+//! Runs every command that the documentation shows and compares what it
+//! prints: fenced blocks that begin with `console`, lines that begin with `$ `.
+//!
+//! `UPDATE_STORIES=1 cargo test -p netverdict-cli --test stories` writes the
+//! output anew.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What a command line prints, standard error first, and how it ends.
+fn output_of(line: &str) -> String {
+    let (line, stdin) = match line.rsplit_once(" < ") {
+        Some((line, file)) => (line, Some(file)),
+        None => (line, None),
+    };
+    let words = words(line);
+    let (program, arguments) = words.split_first().expect("a command");
+    assert_eq!(program, "netverdict", "{line}");
+    let stdin = stdin.map_or_else(Stdio::null, |file| {
+        Stdio::from(std::fs::File::open(root().join(file)).expect(file))
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_netverdict"))
+        .args(arguments)
+        .current_dir(root())
+        .env("COLUMNS", "100")
+        .env_remove("CLICOLOR_FORCE")
+        .stdin(stdin)
+        .output()
+        .expect("the program runs");
+    let mut text = String::from_utf8(output.stderr).expect("UTF-8");
+    text.push_str(&String::from_utf8(output.stdout).expect("UTF-8"));
+    match output.status.code() {
+        Some(0) => {}
+        Some(code) => writeln!(text, "[exit status {code}]").expect("a string"),
+        None => panic!("killed: {line}\n{text}"),
+    }
+    assert!(!text.contains("```"), "{line} prints a fence");
+    // Trailing blanks would be lost in the page.
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    while lines.last().is_some_and(|l| l.is_empty()) {
+        lines.pop();
+    }
+    lines.iter().fold(String::new(), |all, l| all + l + "\n")
+}
+
+/// The words of a command line; quotes hold words together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), c) if q == c => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, ' ') => words.push(String::new()),
+            (_, c) => words.last_mut().expect("a word").push(c),
+        }
+    }
+    words.retain(|w| !w.is_empty());
+    words
+}
+
+/// The page with every output as it is now.
+fn replay(page: &str) -> (String, usize) {
+    let mut replayed = String::new();
+    let mut commands = 0;
+    let mut in_story = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            in_story = line == "```console";
+            replayed += &format!("{line}\n");
+        } else if !in_story {
+            replayed += &format!("{line}\n");
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            commands += 1;
+            replayed += &format!("{line}\n{}", output_of(command));
+        }
+    }
+    (replayed, commands)
+}
+
+fn check(page: &str) {
+    let path = root().join(page);
+    let text = std::fs::read_to_string(&path).expect(page);
+    let (replayed, commands) = replay(&text);
+    assert!(commands > 0, "{page} shows no commands");
+    if text == replayed {
+        return;
+    }
+    if std::env::var_os("UPDATE_STORIES").is_some() {
+        std::fs::write(path, replayed).expect(page);
+        return;
+    }
+    for (n, (old, new)) in text.lines().zip(replayed.lines()).enumerate() {
+        assert_eq!(
+            new,
+            old,
+            "{page}:{}: the output changed; UPDATE_STORIES=1 writes it anew",
+            n + 1
+        );
+    }
+    panic!("{page}: the output has another length; UPDATE_STORIES=1 writes it anew");
+}
+
+#[test]
+fn the_command_line_page_shows_what_is_printed() {
+    check("docs/cli.md");
+}
+
+#[test]
+fn check_prints_what_it_printed() {
+    check("cli/tests/check.md");
+}
