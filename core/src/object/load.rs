@@ -11,12 +11,13 @@
 use super::cluster_network_policy as cnp;
 use super::decode::Decoder;
 use super::registry::{Kind, Lookup, Shape, find};
+use super::validate::schema::{self, Admitted};
 use super::{Head, Object, network_policy as np, template, validate};
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{SourceId, Span, Spanned};
 use crate::yaml::{self, Node, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No `apiVersion` or no `kind`: nothing Kubernetes would take.
 pub const NOT_KUBERNETES: Code = Code::new(220, Severity::Info, "not a Kubernetes object");
@@ -424,24 +425,36 @@ impl Loader<'_> {
         };
 
         // Who an object is, is read before all else.
-        let crd = if has_sound_head(node) {
+        let admitted = if has_sound_head(node) {
             crd_schema(kind.shape, node)
         } else {
-            Vec::new()
+            Admitted::unchanged()
         };
         let strictness = self.options.strictness;
-        report.schema = of_object(crd);
-        if strictness >= Strictness::Crds && !report.schema.is_empty() {
-            report.outcome = Outcome::Refused(Stage::Schema);
-            self.tell(report.schema.clone());
-            return;
-        }
+        report.schema = of_object(admitted.diagnostics);
 
         let mut decoder = Decoder::new(who.clone());
         let mut object = kind.decode(node, &mut decoder);
-        let refused = decoder.refused();
-        let told = decoder.finish();
+        let mut refused = decoder.refused();
+        let mut told = decoder.finish();
         report.templated = told.iter().any(|d| d.code == template::UNRESOLVED);
+        if strictness >= Strictness::Crds {
+            if !report.schema.is_empty() {
+                report.outcome = Outcome::Refused(Stage::Schema);
+                self.tell(without_repetition(told, &report.schema));
+                return;
+            }
+            // The agent sees what the API server stores; people are told of
+            // what they wrote.
+            if let Some(stored) = admitted.stored {
+                let mut decoder = Decoder::new(who.clone());
+                object = kind.decode(&stored, &mut decoder);
+                refused = decoder.refused();
+                told.retain(|d| d.severity != Severity::Error);
+                let errors = decoder.finish();
+                told.extend(errors.into_iter().filter(|d| d.severity == Severity::Error));
+            }
+        }
         self.tell(told);
         if refused {
             report.outcome = Outcome::Refused(Stage::Decode);
@@ -491,12 +504,29 @@ impl Loader<'_> {
     }
 }
 
-/// What the schema of a kind's CustomResourceDefinition has against a tree.
-fn crd_schema(shape: Shape, node: &Node) -> Vec<Diagnostic> {
+/// What an API server makes of a tree by the CustomResourceDefinition of its
+/// kind.
+fn crd_schema(shape: Shape, node: &Node) -> Admitted {
     match shape {
-        Shape::ClusterPolicy(kind) => cnp::check_schema(kind, node),
-        _ => Vec::new(),
+        Shape::CiliumPolicy => schema::admit(&schema::POLICY, node),
+        Shape::CidrGroup => schema::admit(&schema::CIDR_GROUP, node),
+        Shape::ClusterPolicy(kind) => Admitted {
+            stored: None,
+            diagnostics: cnp::check_schema(kind, node),
+        },
+        _ => Admitted::unchanged(),
     }
+}
+
+/// What decoding found, followed by what the schema has to say beside it.
+fn without_repetition(mut told: Vec<Diagnostic>, schema: &[Diagnostic]) -> Vec<Diagnostic> {
+    let wrong: BTreeSet<Span> = told
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .map(|d| d.span)
+        .collect();
+    told.extend(schema.iter().filter(|d| !wrong.contains(&d.span)).cloned());
+    told
 }
 
 /// What the agent has against an object.

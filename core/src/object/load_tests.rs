@@ -281,3 +281,33 @@ fn a_name_of_another_type_is_refused_before_the_schema() {
     });
     assert_eq!(loaded.documents[0].outcome, Outcome::Refused(Stage::Schema));
 }
+
+#[test]
+fn schemas_of_cilium_kinds_are_always_asked_and_refuse_when_they_count() {
+    let policy = |ports: &str| {
+        format!(
+            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: a}}\nspec:\n  endpointSelector: {{}}\n  egress: [{{toPorts: [{ports}]}}]\n"
+        )
+    };
+    let bad = policy("{ports: [{port: '80', protocol: tcp}], port: 1}");
+    let loaded = with(&bad, |_| {});
+    assert_eq!(loaded.documents[0].schema.len(), 1);
+    assert!(loaded.documents[0].object().is_some());
+    let loaded = with(&bad, |o| o.strictness = Strictness::Crds);
+    assert_eq!(loaded.documents[0].outcome, Outcome::Refused(Stage::Schema));
+    let codes: Vec<_> = loaded.diagnostics.iter().map(|d| d.code.number()).collect();
+    assert_eq!(codes, [202, 303]);
+
+    // A type that decodes itself takes names in any case; the server drops
+    // them, and with them what the agent would refuse.
+    let dropped = policy("{ports: [{port: '80'}], rules: {kafka: [], http: []}}");
+    let loaded = with(&dropped, |_| {});
+    assert_eq!(loaded.documents[0].schema, []);
+    let loaded = with(&dropped, |o| o.strictness = Strictness::Crds);
+    assert!(loaded.documents[0].object().is_some());
+    assert_eq!(loaded.diagnostics.len(), 1);
+
+    let group = "apiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: {name: a}\nspec: {externalCIDRs: [1.2.3.4]}\n";
+    let loaded = with(group, |o| o.strictness = Strictness::Crds);
+    assert_eq!(loaded.documents[0].outcome, Outcome::Refused(Stage::Schema));
+}

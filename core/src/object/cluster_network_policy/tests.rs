@@ -444,7 +444,7 @@ fn the_rest_of_the_spec() {
     let (found, _) = check(CLUSTER, &whole(&long), Strictness::Crds, &config);
     assert_eq!(found, ["NV0356 spec.ingress[0].name"]);
     let (found, _) = check(CLUSTER, "[]", Strictness::Crds, &config);
-    assert_eq!(found, ["NV0350 spec"]);
+    assert_eq!(found, ["NV0201 spec"]);
 }
 
 #[test]

@@ -34,17 +34,18 @@ pub mod codes {
     pub const DUPLICATE: Code = Code::new(310, Error, "repeated item");
 }
 
-pub(super) fn admit(node: &Node, shape: &'static Shape, object: String) -> Admitted {
-    let mut node = node.clone();
-    store(&mut node, shape);
+/// Admits an object by the schema of its kind.
+#[must_use]
+pub fn admit(shape: &'static Shape, node: &Node) -> Admitted {
+    let mut stored = node.clone();
+    store(&mut stored, shape);
     let mut check = Check {
-        object,
         path: String::new(),
         found: Vec::new(),
     };
-    check.value(&node, shape);
+    check.value(&stored, shape);
     Admitted {
-        node,
+        stored: (stored != *node).then_some(stored),
         diagnostics: check.found,
     }
 }
@@ -92,16 +93,13 @@ fn store(node: &mut Node, shape: &'static Shape) {
 }
 
 struct Check {
-    object: String,
     path: String,
     found: Vec<Diagnostic>,
 }
 
 impl Check {
     fn report(&mut self, code: Code, span: Span, message: String, help: impl Into<String>) {
-        let problem = Diagnostic::new(code, span, message)
-            .at(self.path.clone())
-            .of(self.object.clone());
+        let problem = Diagnostic::new(code, span, message).at(self.path.clone());
         self.found.push(problem.help(help));
     }
 
