@@ -66,6 +66,15 @@ impl LabelSet {
             .is_some_and(|l| l.source() == &LabelSource::Reserved)
     }
 
+    /// True when a label says that the identity is outside the cluster: its key
+    /// alone counts.
+    #[must_use]
+    pub fn has_world(&self) -> bool {
+        ["world", "world-ipv4", "world-ipv6"]
+            .iter()
+            .any(|w| self.get(w).is_some())
+    }
+
     /// True when some label has that source.
     #[must_use]
     pub fn has_source(&self, source: &LabelSource) -> bool {

@@ -7,6 +7,7 @@ use super::precedence::Precedence;
 use super::redirect::{ProxyPorts, RedirectKey};
 use super::state::{Entry, MapState};
 use crate::identity::{AGGREGATES, NumericIdentity};
+use crate::label::LabelSet;
 use crate::resolve::{
     DirectionPolicy, Filter, Origin, Parser, SelectorPolicy, SubjectPolicy, TierPolicy,
 };
@@ -39,6 +40,7 @@ impl PolicyMap {
         let mut build = |direction| {
             let mut distiller = Distiller {
                 policy: policy.direction(direction),
+                wildcard_is_world: policy.wildcard_is_world,
                 selectors,
                 subject_ports,
                 peer_ports,
@@ -100,6 +102,7 @@ impl PolicyMap {
 
 struct Distiller<'a> {
     policy: &'a DirectionPolicy,
+    wildcard_is_world: bool,
     selectors: &'a SelectorIndex,
     subject_ports: &'a dyn Fn(&Arc<str>, u8) -> Option<u16>,
     peer_ports: &'a NamedPorts,
@@ -126,7 +129,12 @@ impl Distiller<'_> {
         }
         let policy = self.policy;
         for tier in &policy.tiers {
-            for filter in &tier.filters {
+            // Cilium takes named ports first. Where passes lift entries to equal
+            // precedence, what comes first decides which of two nested keys
+            // are kept.
+            let is_named = |f: &&Filter| matches!(f.key.port, RulePort::Name(_));
+            let (named, numbered): (Vec<_>, Vec<_>) = tier.filters.iter().partition(is_named);
+            for filter in named.into_iter().chain(numbered) {
                 self.filter(tier, filter);
             }
         }
@@ -169,13 +177,17 @@ impl Distiller<'_> {
     fn named_egress(&mut self, tier: &TierPolicy, filter: &Filter, name: &Arc<str>) {
         let protocol = filter.key.protocol;
         for (selector, policy) in &filter.policies {
-            if !self.is_wildcard(filter, policy) && covered_by_wildcard(filter, policy) {
+            let is_wildcard = self.is_wildcard(filter, policy);
+            if !is_wildcard && covered_by_wildcard(filter, policy) {
                 continue;
             }
             let Some(ids) = self.selectors.selections(*selector) else {
                 continue;
             };
             for id in ids.iter().map(NumericIdentity) {
+                if is_wildcard && self.wildcard_is_world && !self.is_world(id) {
+                    continue;
+                }
                 let Some(port) = self.peer_ports.get(id, name, protocol) else {
                     continue;
                 };
@@ -184,6 +196,11 @@ impl Distiller<'_> {
                 }
             }
         }
+    }
+
+    fn is_world(&self, id: NumericIdentity) -> bool {
+        let labels = self.selectors.identities().get(id);
+        labels.is_some_and(LabelSet::has_world)
     }
 
     fn is_wildcard(&self, filter: &Filter, policy: &SelectorPolicy) -> bool {

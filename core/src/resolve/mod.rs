@@ -30,6 +30,11 @@ pub struct SubjectPolicy {
     pub ingress: DirectionPolicy,
     /// Traffic from it.
     pub egress: DirectionPolicy,
+    /// An empty `cidrGroupSelector` was met before any other wildcard. Cilium
+    /// keeps both under one key and lets the first say whom the key selects:
+    /// named ports on egress to everybody then reach only the world
+    /// (a bug of pkg/policy/selectorcache.go that changes verdicts).
+    pub wildcard_is_world: bool,
 }
 
 impl SubjectPolicy {

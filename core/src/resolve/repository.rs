@@ -7,7 +7,7 @@ use crate::config::{Config, Enforcement};
 use crate::identity::{IdentityTable, NumericIdentity};
 use crate::label::LabelSet;
 use crate::rule::{Direction, Rule, RuleOrigin, RuleVerdict, Tier};
-use crate::selector::{Selector, SelectorId, SelectorIndex};
+use crate::selector::{Selector, SelectorId, SelectorIndex, SelectorKind};
 use crate::source::Span;
 use ahash::AHashMap;
 use std::collections::BTreeMap;
@@ -163,6 +163,7 @@ impl Repository {
                 subject,
                 ingress: self.unenforced(Direction::Ingress),
                 egress: self.unenforced(Direction::Egress),
+                wildcard_is_world: false,
             });
         }
         // The key alone decides, whatever its source: a pod label `init` does.
@@ -171,10 +172,19 @@ impl Repository {
         let namespace = labels.namespace().unwrap_or("");
         let resolve =
             |direction, rules| self.resolve_direction(direction, rules, always, is_host, namespace);
+        let ingress = resolve(Direction::Ingress, ingress)?;
+        let egress = resolve(Direction::Egress, egress)?;
+        let wildcard_is_world = [&ingress, &egress]
+            .into_iter()
+            .filter(|d| d.enforced)
+            .flat_map(|d| &d.rules)
+            .find_map(|r| group_wildcard(r))
+            .unwrap_or(false);
         Ok(SubjectPolicy {
             subject,
-            ingress: resolve(Direction::Ingress, ingress)?,
-            egress: resolve(Direction::Egress, egress)?,
+            wildcard_is_world,
+            ingress,
+            egress,
         })
     }
 
@@ -311,6 +321,23 @@ impl Repository {
             tiers: Vec::new(),
             features: Features::default(),
         }
+    }
+}
+
+/// Whether the wildcard a rule files is an empty group selector; `None` when
+/// it files no wildcard.
+fn group_wildcard(rule: &Rule) -> Option<bool> {
+    let peers = rule.peers.as_ref()?;
+    let every_port = rule.ports.is_empty() && !peers.is_empty();
+    if !every_port && rule.ports.iter().all(|p| p.ports.is_empty()) {
+        return None;
+    }
+    let is_group = |s: &&Arc<Selector>| s.kind() == SelectorKind::CidrGroup;
+    let mut wildcards = peers.iter().filter(|s| s.is_wildcard());
+    match (peers.is_empty(), wildcards.clone().next()) {
+        (true, _) => Some(false),
+        (false, None) => None,
+        (false, Some(_)) => Some(wildcards.all(|s| is_group(&s))),
     }
 }
 

@@ -314,9 +314,7 @@ impl Selector {
     /// Prefix selectors see the world only, unless the match mode says
     /// otherwise (Cilium 1.20.2 pkg/policy/types/selector.go).
     fn matches_prefix(&self, labels: &LabelSet, config: &Config) -> bool {
-        let world = ["world", "world-ipv4", "world-ipv6"]
-            .iter()
-            .any(|w| labels.get(w).is_some());
+        let world = labels.has_world();
         let node = labels.get("host").is_some() || labels.get("remote-node").is_some();
         let visible =
             world || (node && config.cidr_matches_nodes) || (!node && config.cidr_matches_pods);
