@@ -5,13 +5,13 @@
 //! maps, classes or tries here, only lists that are walked, so that the code
 //! can be read next to the specification:
 //!
-//! 1. [`policy`]: which rules apply to the subject, which ones Cilium adds.
-//! 2. [`merge`]: rules that name the same selector and the same ports become
-//!    one [`Grant`], or contradict each other.
-//! 3. [`packet`]: the grants that match a packet, tier by tier; the strongest
+//! 1. `policy`: which rules apply to the subject, which ones Cilium adds.
+//! 2. `merge`: rules that name the same selector and the same ports become
+//!    one `Grant`, or contradict each other.
+//! 3. `packet`: the grants that match a packet, tier by tier; the strongest
 //!    one decides.
 //!
-//! [`lookup`](mod@lookup) is something else: the datapath's own algorithm over
+//! `lookup` is something else: the datapath's own algorithm over
 //! the bytes of a policy map, to check the engine's.
 //!
 //! # Where Cilium differs
