@@ -164,6 +164,15 @@ impl Report {
         }
     }
 
+    /// How many values differ, by path without positions and keys.
+    fn fields(&self) -> BTreeMap<String, u64> {
+        let mut fields = BTreeMap::new();
+        for difference in self.differing.iter().flat_map(|(_, list)| list) {
+            *fields.entry(field(&difference.path)).or_default() += 1;
+        }
+        fields
+    }
+
     /// Scenarios as passed and failed.
     pub(crate) fn tally(&self) -> Tally {
         let failed = self.differing.len() as u64;
@@ -173,6 +182,17 @@ impl Report {
             skipped: 0,
         }
     }
+}
+
+/// `endpoints[0].map[egress 1001 6 80/16].auth` → `endpoints.map.auth`.
+fn field(path: &str) -> String {
+    let mut inside = false;
+    path.chars()
+        .filter(|c| {
+            inside = *c == '[' || (inside && *c != ']');
+            !inside && *c != ']'
+        })
+        .collect()
 }
 
 fn read(answer: &str) -> Result<Answer, String> {
@@ -227,7 +247,10 @@ pub(crate) fn print(report: &Report) {
     if report.differing.is_empty() {
         println!("no difference");
     } else {
-        println!("\n{} scenarios differ", report.differing.len());
+        println!("\n{} scenarios differ, in:", report.differing.len());
+        for (field, count) in report.fields() {
+            println!("  {field}: {count}");
+        }
     }
 }
 
@@ -296,6 +319,10 @@ fn document(run: &Run, report: &Report) -> Result<String, String> {
             .collect();
         parts.join(", ")
     };
+    let fields = report.fields();
+    if !fields.is_empty() {
+        let _ = write!(page, "\nValues that differ: {}.\n", list(&fields));
+    }
     let _ = write!(
         page,
         "\nDocuments by kind: {}.\n\nVerdicts: {}.\n\n\
@@ -325,4 +352,18 @@ const EXCEPTIONS: &str = "\
 fn output(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|e| e.to_string())?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn paths_lose_their_positions() {
+        assert_eq!(
+            field("endpoints[0].map[egress 10.0.0.0/8 6 80/16].auth"),
+            "endpoints.map.auth"
+        );
+        assert_eq!(field("queries[12].verdict"), "queries.verdict");
+    }
 }
