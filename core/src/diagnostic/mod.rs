@@ -192,11 +192,12 @@ impl Diagnostic {
 }
 
 /// The closest of `candidates` to `word` by edit distance, when close enough
-/// to be what was meant: at most a third of the word's letters differ.
+/// to be what was meant: at most a third of the word's letters differ, and no
+/// more than three.
 #[must_use]
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
-    let limit = (length / 3).max(1);
+    let limit = (length / 3).clamp(1, 3);
     candidates
         .into_iter()
         // No nearer than their lengths are; and long words cost nothing.
@@ -236,6 +237,7 @@ mod tests {
         assert_eq!(suggest("toEndpionts", fields), Some("toEndpoints"));
         assert_eq!(suggest("exceptCIDRs", fields), None);
         assert_eq!(suggest("zzz", fields), None);
+        assert_eq!(suggest("longhorn-system", ["vendor-system"]), None);
         assert_eq!(edit_distance("kitten", "sitting"), 3);
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn smallest(explanation: &Explanation, subject: &Subject<'_>) -> Opti
 fn remove(rules: Vec<Arc<Rule>>, why: &str) -> Change {
     let names: Vec<String> = rules
         .iter()
-        .map(|r| format!("{} {}", r.origin.id(), r.origin.path))
+        .map(|r| format!("{} {}", r.origin.object, r.origin.path))
         .collect();
     Change {
         summary: format!("remove or narrow {}, which {why}", names.join(" and ")),
@@ -110,7 +110,7 @@ fn add(explanation: &Explanation, subject: &Subject<'_>, verdict: RuleVerdict) -
     let verb = if deny { "denies" } else { "allows" };
     let mut summary = format!("add a member to `{list}` that {verb} exactly this");
     if let Some(rule) = &beside {
-        let _ = write!(summary, ", for instance to {}", rule.origin.id());
+        let _ = write!(summary, ", for instance to {}", rule.origin.object);
     }
     let policy = policy_yaml(explanation, subject.labels, list, &member)?;
     Some(Change {

@@ -46,12 +46,10 @@ pub struct ObjectRef {
 
 impl std::fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let head = Head {
-            kind: &self.kind,
-            namespace: &self.namespace,
-            name: &self.name,
-            ..Head::default()
-        };
-        head.fmt(f)
+        write!(f, "{}/", self.kind)?;
+        if !self.namespace.is_empty() {
+            write!(f, "{}/", self.namespace)?;
+        }
+        f.write_str(&self.name)
     }
 }
