@@ -2,8 +2,7 @@
 
 use crate::command::Command;
 use crate::style::Color;
-use clap::{Args, Parser, ValueEnum};
-use std::path::PathBuf;
+use clap::{Parser, ValueEnum};
 
 const EXITS: &str = "\
 Exit status: 0 fine or allowed, 1 wrong usage or failed input or output,
@@ -35,18 +34,4 @@ pub(crate) enum Format {
     Text,
     /// For programs.
     Json,
-}
-
-/// Where objects come from.
-#[derive(Args, Debug)]
-pub(crate) struct InputArgs {
-    /// Files, folders, patterns (`'**/*.yaml'`), or `-` for standard input.
-    #[arg(
-        short = 'f',
-        long = "file",
-        value_name = "PATH",
-        default_value = ".",
-        num_args = 1..
-    )]
-    pub(crate) paths: Vec<PathBuf>,
 }

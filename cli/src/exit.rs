@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Fine,
     /// Wrong usage, or input or output failed.
     Failed,
+    /// The flow is dropped.
+    Denied,
     /// Input is invalid, or there are findings.
     Invalid,
 }
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Fine => 0,
             Exit::Failed => 1,
+            Exit::Denied => 2,
             Exit::Invalid => 3,
         })
     }
@@ -51,6 +54,12 @@ impl Failure {
     /// Adds advice.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Ends the command in another way than [`Exit::Failed`].
+    pub(crate) fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
         self
     }
 

@@ -5,16 +5,20 @@
 //! server refuses is a warning unless asked for, and what is said many times
 //! of one file is said once.
 
+use crate::agent_config::Agent;
 use crate::input::Input;
+use netverdict::cluster::{
+    Cluster, ClusterOptions, NAMED_PORT, NO_CIDR_GROUP, NO_NAMESPACE, NO_SERVICE,
+};
 use netverdict::diagnostic::{Diagnostic, Severity};
-use netverdict::object::load::{Outcome, Stage, duplicates};
+use netverdict::object::load::{DUPLICATE, Outcome, Stage, duplicates};
 use netverdict::object::template;
 use netverdict::source::{Sources, Span};
 use netverdict::yaml;
 use std::path::Path;
 
 /// Everything there is to say, by place.
-pub(crate) fn all(input: &Input) -> Vec<Diagnostic> {
+pub(crate) fn all(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for file in &input.files {
         let told = &file.loaded.diagnostics;
@@ -35,6 +39,7 @@ pub(crate) fn all(input: &Input) -> Vec<Diagnostic> {
             .into_iter()
             .map(|d| apart(d, input)),
     );
+    found.extend(together(input, agent));
     for diagnostic in &mut found {
         // A chart is not wrong, it is not rendered.
         if diagnostic.code == yaml::TEMPLATE {
@@ -43,6 +48,26 @@ pub(crate) fn all(input: &Input) -> Vec<Diagnostic> {
     }
     found.sort_by_key(|d| (d.span.source, d.span.start, d.code.number()));
     found.dedup();
+    found
+}
+
+/// What is only seen when all objects are held together.
+fn together(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
+    let options = ClusterOptions {
+        filter: agent.filter.clone(),
+        ..ClusterOptions::default()
+    };
+    let cluster = Cluster::build(agent.config.clone(), options, input.objects().cloned());
+    let mut found = cluster.diagnostics().to_vec();
+    for diagnostic in &mut found {
+        // Few repositories hold everything that a cluster does: what is not
+        // there is a mistake when something of nearly that name is.
+        let missing = [NO_NAMESPACE, NO_SERVICE, NAMED_PORT, NO_CIDR_GROUP];
+        let help = diagnostic.help.as_deref().unwrap_or_default();
+        if missing.contains(&diagnostic.code) && !help.contains("did you mean") {
+            diagnostic.severity = Severity::Info;
+        }
+    }
     found
 }
 
@@ -93,7 +118,8 @@ pub(crate) struct Finding<'d> {
     pub(crate) again: Vec<&'d Diagnostic>,
 }
 
-/// Joins what is said of one file in the same words.
+/// Joins what is said of one file in the same words, and what is said of one
+/// object wherever it stands.
 pub(crate) fn join<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Finding<'d>> {
     let mut joined: Vec<Finding<'d>> = Vec::new();
     let mut first_of_file = 0;
@@ -102,7 +128,11 @@ pub(crate) fn join<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<F
         if !joined.last().is_some_and(in_file) {
             first_of_file = joined.len();
         }
-        let same = joined.iter_mut().skip(first_of_file).find(|f| {
+        let from = match diagnostic.code {
+            DUPLICATE => 0,
+            _ => first_of_file,
+        };
+        let same = joined.iter_mut().skip(from).find(|f| {
             let d = f.diagnostic;
             let variables = d.code == template::UNRESOLVED;
             d.code == diagnostic.code
@@ -121,30 +151,31 @@ pub(crate) fn join<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<F
 }
 
 impl Finding<'_> {
-    /// Where else: `at lines 12 and 14`, with what differs.
+    /// Where else: `also at lines 12, 14`, with what differs.
     pub(crate) fn elsewhere(&self, sources: &Sources) -> Option<String> {
-        const LISTED: usize = 8;
-        let (last, rest) = self.again.split_last()?;
-        let name = |d: &Diagnostic| {
-            let line = sources.get(d.span.source)?.position(d.span.start).line;
-            Some(if d.message == self.diagnostic.message {
-                line.to_string()
-            } else {
-                let variable = text(sources, d.span).and_then(template::find)?;
-                format!("{line} (`{variable}`)")
+        const LISTED: usize = 6;
+        let first = self.diagnostic;
+        let names: Vec<String> = self
+            .again
+            .iter()
+            .take(LISTED)
+            .map(|d| {
+                let position = sources.get(d.span.source).map(|s| s.position(d.span.start));
+                let line = position.map_or(0, |p| p.line);
+                let variable = text(sources, d.span).and_then(template::find);
+                match variable {
+                    _ if d.span.source != first.span.source => sources.locate(d.span),
+                    Some(variable) if d.message != first.message => {
+                        format!("line {line} (`{variable}`)")
+                    }
+                    _ => format!("line {line}"),
+                }
             })
+            .collect();
+        let more = match self.again.len() - names.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
         };
-        let lines = if rest.is_empty() { "line" } else { "lines" };
-        let mut names: Vec<String> = rest.iter().take(LISTED).filter_map(|d| name(d)).collect();
-        let left = self.again.len() - names.len();
-        let last = match left {
-            0 | 1 => name(last)?,
-            _ => format!("{left} more"),
-        };
-        if names.is_empty() {
-            return Some(format!("also at {lines} {last}"));
-        }
-        names.dedup();
-        Some(format!("also at {lines} {} and {last}", names.join(", ")))
+        (!names.is_empty()).then(|| format!("also at {}{more}", names.join(", ")))
     }
 }

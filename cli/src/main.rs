@@ -7,15 +7,19 @@
 
 mod agent_config;
 mod args;
+mod columns;
 mod command;
 mod excerpt;
 mod exit;
 mod finding;
 mod fix;
 mod input;
+mod question;
 mod report;
+mod side;
 mod style;
 mod walk;
+mod world;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -6,7 +6,7 @@
 use crate::excerpt::{self, Mark};
 use crate::style::{self, clean};
 use netverdict::diagnostic::{Diagnostic, Fix};
-use netverdict::source::{Source, SourceId, Sources};
+use netverdict::source::{Source, SourceId, Sources, Span};
 use std::io::{self, Write};
 
 /// Writes one diagnostic; `again` says where else it applies.
@@ -142,4 +142,12 @@ fn fixed_line(fix: &Fix, source: &Source) -> Option<(u32, String)> {
     let tail = chars(end.column as usize - 1, usize::MAX);
     let fixed: String = head.chain(replacement.chars()).chain(tail).collect();
     (!fixed.trim().is_empty()).then(|| (start.line, fixed.trim_end().to_owned()))
+}
+
+/// What `a:1:1` a span is at, or a dash when it is nowhere.
+pub(crate) fn place(sources: &Sources, span: Span) -> String {
+    match sources.get(span.source) {
+        Some(source) if !source.text().is_empty() => clean(&sources.locate(span)).into_owned(),
+        _ => "-".to_owned(),
+    }
 }

@@ -115,3 +115,8 @@ fn the_command_line_page_shows_what_is_printed() {
 fn check_prints_what_it_printed() {
     check("cli/tests/check.md");
 }
+
+#[test]
+fn questions_are_answered_as_before() {
+    check("cli/tests/questions.md");
+}

@@ -110,7 +110,7 @@ fn examine(args: &CheckArgs) -> Result<(Input, Vec<Diagnostic>), Failure> {
         options.strictness = Strictness::ApiServer;
     }
     let input = Input::read(&args.paths, &options)?;
-    let found = finding::all(&input);
+    let found = finding::all(&input, &agent);
     Ok((input, found))
 }
 

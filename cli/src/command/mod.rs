@@ -2,6 +2,12 @@
 
 mod check;
 mod completions;
+mod dump;
+mod explain;
+mod identities;
+mod map;
+mod policies;
+mod verdict;
 
 use crate::exit::{Exit, Failure};
 use clap::Subcommand;
@@ -10,6 +16,12 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(check::CheckArgs),
+    Verdict(verdict::VerdictArgs),
+    Explain(explain::ExplainArgs),
+    Policies(policies::PoliciesArgs),
+    Identities(identities::IdentitiesArgs),
+    Map(map::MapArgs),
+    Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -17,6 +29,12 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(&args),
+        Command::Verdict(args) => verdict::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Policies(args) => policies::run(&args),
+        Command::Identities(args) => identities::run(&args),
+        Command::Map(args) => map::run(&args),
+        Command::Dump(args) => dump::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

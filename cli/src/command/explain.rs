@@ -1,0 +1,291 @@
+//! `explain`: why a flow passes or not, rule by rule, and what would turn it
+//! round.
+
+use crate::args::Format;
+use crate::command::verdict::{exit, headline, without_policy};
+use crate::exit::{Exit, Failure};
+use crate::question::{Question, QuestionArgs, endpoint_of, protocol_name};
+use crate::report;
+use crate::side::{said, word};
+use crate::style::{self, clean};
+use crate::world::World;
+use anstyle::Style;
+use clap::Args;
+use netverdict::cluster::{Decision, Peer, SideAnswer};
+use netverdict::explain::{
+    Candidate, ChangeKind, Enforcement, Explanation, Fate, JsonExplanation, PeerMatch, Subject,
+};
+use netverdict::label::LabelSet;
+use netverdict::policy_map::Question as Packet;
+use netverdict::rule::{Direction, Rule, RuleVerdict};
+use netverdict::selector::SelectorKind;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Explain what happens to a flow: every rule that was a candidate, why it
+/// lost or won, and the smallest change that turns the verdict round.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// Show every rule that does not match, not only those that nearly do.
+    #[arg(long)]
+    all: bool,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Serialize)]
+struct JsonAnswer {
+    from: String,
+    to: String,
+    protocol: String,
+    port: u16,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    why: Vec<String>,
+    egress: Option<JsonExplanation>,
+    ingress: Option<JsonExplanation>,
+}
+
+/// Explains.
+pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let (world, question) = args.question.open()?;
+    let answer = world.cluster.flow(&question.flow());
+    let explained = |side: &Option<SideAnswer>, own: &Peer| {
+        let side = side.as_ref()?;
+        explain(&world, &question, side, own)
+    };
+    let egress = explained(&answer.egress, &question.from);
+    let ingress = explained(&answer.ingress, &question.to);
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    match args.output {
+        Format::Json => {
+            let json = |e: &Explanation| JsonExplanation::new(e, &world.sources);
+            let json = JsonAnswer {
+                from: question.from.to_string(),
+                to: question.to.to_string(),
+                protocol: protocol_name(question.protocol),
+                port: question.port,
+                verdict: word(&answer.overall),
+                why: match &answer.overall {
+                    Decision::Unknown { why } => why.clone(),
+                    Decision::Verdict(_) => Vec::new(),
+                },
+                egress: egress.as_ref().map(json),
+                ingress: ingress.as_ref().map(json),
+            };
+            serde_json::to_writer_pretty(&mut out, &json)?;
+            writeln!(out)?;
+        }
+        Format::Text => {
+            headline(&mut out, &question, &answer.overall)?;
+            let sides = [
+                (Direction::Egress, &answer.egress, egress, &question.from),
+                (Direction::Ingress, &answer.ingress, ingress, &question.to),
+            ];
+            for (direction, side, explanation, own) in sides {
+                writeln!(out)?;
+                let Some(side) = side else {
+                    without_policy(&mut out, direction, own)?;
+                    continue;
+                };
+                side_head(&mut out, side)?;
+                if let Some(e) = explanation {
+                    tree(&mut out, &world, &e, args.all)?;
+                }
+            }
+        }
+    }
+    out.flush()?;
+    Ok(exit(&answer.overall))
+}
+
+/// Explains one side; `None` when it has no policy to explain, or it is not
+/// known who the other side is.
+fn explain(
+    world: &World,
+    question: &Question,
+    side: &SideAnswer,
+    own: &Peer,
+) -> Option<Explanation> {
+    let policy = side.policy.as_ref()?;
+    let peer = side.peer?;
+    let cluster = &world.cluster;
+    let nothing = LabelSet::default();
+    let subject = endpoint_of(world, own);
+    let labels = match subject {
+        Some(e) if !e.host_network => &e.labels,
+        _ => cluster
+            .identities()
+            .get(policy.subject.subject)
+            .unwrap_or(&nothing),
+    };
+    let named_port = |name: &Arc<str>, protocol: u8| match side.direction {
+        Direction::Ingress => {
+            let (own, port) = subject?.named_ports.get(name)?;
+            (*own == protocol).then_some(*port)
+        }
+        Direction::Egress => cluster.named_ports().get(peer, name, protocol),
+    };
+    let packet = Packet {
+        icmp_code: question.icmp_code,
+        ..Packet::new(side.direction, peer, question.protocol, question.port)
+    };
+    let subject = Subject {
+        policy: &policy.subject,
+        map: &policy.map,
+        selectors: cluster.repository().selectors(),
+        labels,
+        peer: cluster.identities().get(peer),
+        named_port: &named_port,
+    };
+    Some(Explanation::new(&subject, &packet, cluster.config()))
+}
+
+fn side_head(out: &mut dyn Write, side: &SideAnswer) -> io::Result<()> {
+    let (said, look) = said(&side.decision);
+    let strong = style::STRONG;
+    writeln!(
+        out,
+        "{strong}{} of {}{strong:#}: {look}{said}{look:#}",
+        side.direction,
+        clean(&side.subject)
+    )?;
+    if let Decision::Unknown { why } = &side.decision {
+        for why in why {
+            writeln!(out, "  {}", clean(why))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the tree of one side.
+fn tree(out: &mut dyn Write, world: &World, e: &Explanation, all: bool) -> io::Result<()> {
+    match &e.enforcement {
+        Enforcement::Off => writeln!(out, "├ no policy applies in this direction: all passes")?,
+        Enforcement::AllowByDefault => {
+            writeln!(out, "├ policies apply, but none of them denies by default")?;
+        }
+        Enforcement::DenyByDefault(by) if by.is_empty() => {
+            writeln!(out, "├ default deny, because `enable-policy` is `always`")?;
+        }
+        Enforcement::DenyByDefault(by) => default_deny(out, world, by)?,
+    }
+    let to_pod = is_pod(world, e);
+    let mut tier = None;
+    let mut hidden = 0;
+    for candidate in &e.candidates {
+        let synthesized = candidate.rule.origin.is_synthesized();
+        if !all && candidate.fate == Fate::NoMatch && !is_near(candidate, to_pod) {
+            hidden += usize::from(!synthesized);
+            continue;
+        }
+        // What Cilium adds is worth a line when it decides.
+        if synthesized && candidate.fate != Fate::Decides {
+            continue;
+        }
+        if tier != Some(candidate.rule.tier) {
+            tier = Some(candidate.rule.tier);
+            let strong = style::STRONG;
+            writeln!(out, "├ {strong}tier {}{strong:#}", candidate.rule.tier)?;
+        }
+        write_candidate(out, world, candidate)?;
+    }
+    match hidden {
+        0 => {}
+        1 => writeln!(out, "├ 1 rule is about something else (`--all` shows it)")?,
+        n => writeln!(
+            out,
+            "├ {n} rules are about something else (`--all` shows them)"
+        )?,
+    }
+    match &e.change {
+        None => writeln!(out, "└ no rule turns this round"),
+        Some(change) => {
+            let strong = style::STRONG;
+            let summary = clean(&change.summary);
+            writeln!(out, "└ {strong}to turn it round:{strong:#} {summary}")?;
+            if let ChangeKind::Add { member, .. } = &change.kind {
+                for line in member.lines() {
+                    writeln!(out, "    {}", clean(line))?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn is_pod(world: &World, e: &Explanation) -> bool {
+    let labels = world.cluster.identities().get(e.question.peer);
+    labels.is_some_and(|l| l.namespace().is_some())
+}
+
+/// True for a rule that little keeps from matching.
+fn is_near(candidate: &Candidate, to_pod: bool) -> bool {
+    match &candidate.peer {
+        PeerMatch::Nobody => false,
+        PeerMatch::Missed { selector, misses } => {
+            let labels = selector.kind() == SelectorKind::Labels;
+            candidate.port.matches() && labels == to_pod && misses.len() <= 1
+        }
+        _ => true,
+    }
+}
+
+fn default_deny(out: &mut dyn Write, world: &World, by: &[Arc<Rule>]) -> io::Result<()> {
+    const LISTED: usize = 3;
+    writeln!(out, "├ default deny, switched on by")?;
+    let mut named: Vec<(String, &Rule)> = Vec::new();
+    for rule in by {
+        let object = rule.origin.object.to_string();
+        if named.iter().all(|(o, _)| *o != object) {
+            named.push((object, rule));
+        }
+    }
+    for (object, rule) in named.iter().take(LISTED) {
+        let place = report::place(&world.sources, rule.origin.span);
+        let faint = style::FAINT;
+        writeln!(out, "│   {}  {faint}{place}{faint:#}", clean(object))?;
+    }
+    match named.len().saturating_sub(LISTED) {
+        0 => Ok(()),
+        more => writeln!(out, "│   and {more} more"),
+    }
+}
+
+fn write_candidate(out: &mut dyn Write, world: &World, c: &Candidate) -> io::Result<()> {
+    let (sign, look) = match c.fate {
+        Fate::Decides | Fate::Authenticates => match c.rule.verdict {
+            RuleVerdict::Deny => ("✗", style::ERROR),
+            _ => ("✓", style::GOOD),
+        },
+        Fate::Passed => ("↓", style::INFO),
+        _ => ("·", Style::new()),
+    };
+    let verb = match c.rule.verdict {
+        RuleVerdict::Allow => "allow",
+        RuleVerdict::Deny => "deny",
+        RuleVerdict::Pass => "pass",
+    };
+    let object = c.rule.origin.object.to_string();
+    let (object, path) = (clean(&object), clean(&c.rule.origin.path));
+    let reason = c.reason();
+    let reason = clean(&reason);
+    if c.rule.origin.is_synthesized() {
+        let name = &c.rule.origin.object.name;
+        return writeln!(
+            out,
+            "│ {look}{sign} {verb}{look:#} by Cilium itself: {name}"
+        );
+    }
+    let faint = style::FAINT;
+    let place = report::place(&world.sources, c.rule.origin.span);
+    writeln!(
+        out,
+        "│ {look}{sign} {verb}{look:#} {object}, {path}  {faint}{place}{faint:#}"
+    )?;
+    writeln!(out, "│     {look}{reason}{look:#}")
+}

@@ -1,0 +1,251 @@
+//! `policies`: everything that applies to a workload.
+
+use crate::args::Format;
+use crate::columns::{self, cell};
+use crate::exit::{Exit, Failure};
+use crate::report;
+use crate::style;
+use crate::world::{World, WorldArgs};
+use clap::Args;
+use netverdict::cluster::ResolvedPolicy;
+use netverdict::config::Config;
+use netverdict::explain::JsonPlace;
+use netverdict::label::keys;
+use netverdict::object::SelectorOperator;
+use netverdict::rule::{Direction, Rule, RuleVerdict};
+use netverdict::selector::Selector;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// List every rule that applies to a workload, in both directions and in the
+/// order they are asked.
+#[derive(Args, Debug)]
+pub(crate) struct PoliciesArgs {
+    /// The workload: `namespace/name` of a pod, workload or app, or labels.
+    workload: String,
+    #[command(flatten)]
+    world: WorldArgs,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonPolicies {
+    workload: String,
+    identity: u32,
+    ingress: JsonDirection,
+    egress: JsonDirection,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonDirection {
+    enforced: bool,
+    default_deny: bool,
+    rules: Vec<JsonRule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonRule {
+    #[serde(flatten)]
+    place: JsonPlace,
+    tier: String,
+    priority: u32,
+    verdict: &'static str,
+    default_deny: bool,
+    peers: Option<Vec<String>>,
+    ports: Vec<String>,
+}
+
+/// Lists them.
+pub(crate) fn run(args: &PoliciesArgs) -> Result<Exit, Failure> {
+    let mut world = args.world.open()?;
+    let endpoint = if args.workload.contains('=') {
+        world.imagine(&args.workload)?
+    } else {
+        world.endpoint(&args.workload)?
+    };
+    let policy = world
+        .cluster
+        .policy(&endpoint)
+        .map_err(|e| Failure::new(format!("`{endpoint}` has no policy: {e}")))?;
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    match args.output {
+        Format::Json => {
+            let json = JsonPolicies {
+                workload: endpoint.to_string(),
+                identity: endpoint.identity.0,
+                ingress: direction(&world, &policy, Direction::Ingress),
+                egress: direction(&world, &policy, Direction::Egress),
+            };
+            serde_json::to_writer_pretty(&mut out, &json)?;
+            writeln!(out)?;
+        }
+        Format::Text => {
+            for (i, d) in Direction::BOTH.into_iter().enumerate() {
+                if i > 0 {
+                    writeln!(out)?;
+                }
+                let name = endpoint.to_string();
+                write(&mut out, &world, &policy, d, &name)?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Fine)
+}
+
+fn verb(rule: &Rule) -> &'static str {
+    match rule.verdict {
+        RuleVerdict::Allow => "allow",
+        RuleVerdict::Deny => "deny",
+        RuleVerdict::Pass => "pass",
+    }
+}
+
+fn peers(rule: &Rule) -> Option<Vec<String>> {
+    let peers = rule.peers.as_ref()?;
+    Some(peers.iter().map(ToString::to_string).collect())
+}
+
+/// A selector as briefly as it can be said: `shop/app=web`, `10.0.0.0/8`.
+/// The local cluster goes without saying.
+fn brief(selector: &Selector, config: &Config) -> String {
+    if selector.is_wildcard() {
+        return "everybody".to_owned();
+    }
+    if let Some(name) = selector.fqdn_label() {
+        return name.to_owned();
+    }
+    let mut namespaces = String::new();
+    let mut parts = Vec::new();
+    for r in selector.requirements() {
+        let key = &r.key;
+        let values = r.values.join("|");
+        let is_in = r.operator == SelectorOperator::In;
+        if is_in && key.key() == keys::POD_NAMESPACE {
+            namespaces = format!("{values}/");
+            continue;
+        }
+        if is_in && key.key() == keys::CLUSTER && Some(&*values) == config.peer_cluster() {
+            continue;
+        }
+        let name = match (key.prefix(), key.source()) {
+            (Some(prefix), _) => prefix.to_string(),
+            _ => key.key().to_owned(),
+        };
+        parts.push(match r.operator {
+            SelectorOperator::In if values.is_empty() => name,
+            SelectorOperator::In => format!("{name}={values}"),
+            SelectorOperator::NotIn => format!("{name}!={values}"),
+            SelectorOperator::Exists => name,
+            SelectorOperator::DoesNotExist => format!("!{name}"),
+        });
+    }
+    if parts.is_empty() && namespaces.is_empty() {
+        return "every endpoint".to_owned();
+    }
+    let all = if parts.is_empty() { "*" } else { "" };
+    format!("{namespaces}{all}{}", parts.join(","))
+}
+
+fn ports(rule: &Rule) -> Vec<String> {
+    let ports = rule.ports.iter();
+    ports
+        .flat_map(|rule| {
+            let l7 = rule.l7.as_ref().map_or("", |l7| match l7.dns.is_empty() {
+                true => " (http)",
+                false => " (dns)",
+            });
+            rule.ports.iter().map(move |p| format!("{p}{l7}"))
+        })
+        .collect()
+}
+
+fn direction(world: &World, policy: &ResolvedPolicy, direction: Direction) -> JsonDirection {
+    let direction = policy.subject.direction(direction);
+    let rules = direction.rules.iter().zip(&direction.priorities);
+    JsonDirection {
+        enforced: direction.enforced,
+        default_deny: direction.default_deny,
+        rules: rules
+            .map(|(rule, priority)| JsonRule {
+                place: JsonPlace::new(rule, &world.sources),
+                tier: rule.tier.to_string(),
+                priority: *priority,
+                verdict: verb(rule),
+                default_deny: rule.default_deny,
+                peers: peers(rule),
+                ports: ports(rule),
+            })
+            .collect(),
+    }
+}
+
+fn write(
+    out: &mut dyn Write,
+    world: &World,
+    policy: &ResolvedPolicy,
+    direction: Direction,
+    name: &str,
+) -> io::Result<()> {
+    let resolved = policy.subject.direction(direction);
+    let config = world.cluster.config();
+    let strong = style::STRONG;
+    let rest = match (resolved.enforced, resolved.default_deny) {
+        (false, _) => "everything is allowed",
+        (true, false) => "what no rule denies is allowed",
+        (true, true) => "what no rule allows is denied",
+    };
+    let name = style::clean(name);
+    writeln!(out, "{strong}{direction} of {name}{strong:#}: {rest}")?;
+    let mut rows = Vec::new();
+    let authored = resolved.rules.iter().filter(|r| !r.origin.is_synthesized());
+    for rule in authored {
+        let look = match rule.verdict {
+            RuleVerdict::Allow => style::GOOD,
+            RuleVerdict::Deny => style::ERROR,
+            RuleVerdict::Pass => style::INFO,
+        };
+        let who = match &rule.peers {
+            None => "nobody".to_owned(),
+            Some(peers) if peers.is_empty() && rule.ports.is_empty() => "nobody".to_owned(),
+            Some(peers) if peers.is_empty() => "everybody".to_owned(),
+            Some(peers) => {
+                let peers: Vec<String> = peers.iter().map(|s| brief(s, config)).collect();
+                short(&peers, " or ")
+            }
+        };
+        let ports = ports(rule);
+        let what = match ports.is_empty() {
+            true if who == "nobody" => String::new(),
+            true => "every port".to_owned(),
+            false => short(&ports, ", "),
+        };
+        rows.push(vec![
+            cell(format!("  {}", rule.tier)),
+            (verb(rule).to_owned(), look),
+            cell(who),
+            cell(what),
+            cell(rule.origin.object.to_string()),
+            (
+                report::place(&world.sources, rule.origin.span),
+                style::FAINT,
+            ),
+        ]);
+    }
+    columns::write(out, &rows)
+}
+
+fn short(texts: &[String], between: &str) -> String {
+    const LISTED: usize = 3;
+    let left = texts.len().saturating_sub(LISTED);
+    let mut text = texts[..texts.len() - left].join(between);
+    if left > 0 {
+        text = format!("{text} and {left} more");
+    }
+    text
+}

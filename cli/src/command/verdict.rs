@@ -1,0 +1,130 @@
+//! `verdict`: what happens to a flow, and which rule says so.
+
+use crate::args::Format;
+use crate::exit::{Exit, Failure};
+use crate::question::{Question, QuestionArgs, protocol_name};
+use crate::side::{self, JsonSide};
+use crate::style::{self, clean};
+use crate::world::World;
+use clap::Args;
+use netverdict::cluster::{Decision, FlowAnswer, Peer};
+use netverdict::policy_map::Verdict;
+use netverdict::rule::Direction;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Say what happens to a flow: both sides, and the rule that decides.
+#[derive(Args, Debug)]
+pub(crate) struct VerdictArgs {
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonAnswer<'a> {
+    from: String,
+    to: String,
+    protocol: String,
+    port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_code: Option<u8>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    why: &'a [String],
+    egress: Option<JsonSide>,
+    ingress: Option<JsonSide>,
+}
+
+/// Answers.
+pub(crate) fn run(args: &VerdictArgs) -> Result<Exit, Failure> {
+    let (world, question) = args.question.open()?;
+    let answer = world.cluster.flow(&question.flow());
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    match args.output {
+        Format::Text => write(&mut out, &world, &question, &answer)?,
+        Format::Json => {
+            let side = |s: &Option<_>| s.as_ref().map(|s| JsonSide::new(s, &world.sources));
+            let json = JsonAnswer {
+                from: question.from.to_string(),
+                to: question.to.to_string(),
+                protocol: protocol_name(question.protocol),
+                port: question.port,
+                icmp_code: question.icmp_code,
+                verdict: side::word(&answer.overall),
+                why: match &answer.overall {
+                    Decision::Unknown { why } => why,
+                    Decision::Verdict(_) => &[],
+                },
+                egress: side(&answer.egress),
+                ingress: side(&answer.ingress),
+            };
+            serde_json::to_writer_pretty(&mut out, &json)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    Ok(exit(&answer.overall))
+}
+
+/// How a command that was asked about a flow ends.
+pub(crate) fn exit(overall: &Decision) -> Exit {
+    match overall.verdict() {
+        Some(Verdict::Allow | Verdict::Redirect) => Exit::Fine,
+        Some(Verdict::Deny | Verdict::DefaultDeny | Verdict::AuthRequired) => Exit::Denied,
+        None => Exit::Invalid,
+    }
+}
+
+/// The first line of an answer.
+pub(crate) fn headline(
+    out: &mut dyn Write,
+    question: &Question,
+    overall: &Decision,
+) -> io::Result<()> {
+    let (said, look) = side::said(overall);
+    let strong = style::STRONG;
+    let (from, to) = (question.from.to_string(), question.to.to_string());
+    let (from, to) = (clean(&from), clean(&to));
+    writeln!(
+        out,
+        "{strong}{from} → {to} {}{strong:#}: {look}{said}{look:#}",
+        question.what()
+    )
+}
+
+/// What to say of a side that has no policy.
+pub(crate) fn without_policy(
+    out: &mut dyn Write,
+    direction: Direction,
+    peer: &Peer,
+) -> io::Result<()> {
+    let strong = style::STRONG;
+    let who = peer.to_string();
+    let who = clean(&who);
+    writeln!(out, "{strong}{direction}{strong:#} of {who}: no policy")
+}
+
+fn write(
+    out: &mut dyn Write,
+    world: &World,
+    question: &Question,
+    answer: &FlowAnswer,
+) -> io::Result<()> {
+    headline(out, question, &answer.overall)?;
+    let sides = [
+        (Direction::Egress, &answer.egress, &question.from),
+        (Direction::Ingress, &answer.ingress, &question.to),
+    ];
+    for (direction, side, peer) in sides {
+        writeln!(out)?;
+        match side {
+            Some(side) => side::write(out, side, &world.sources)?,
+            None => without_policy(out, direction, peer)?,
+        }
+    }
+    Ok(())
+}
