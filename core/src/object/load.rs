@@ -10,9 +10,8 @@
 
 use super::cluster_network_policy as cnp;
 use super::decode::Decoder;
-use super::registry::{Kind, Lookup, Shape, find};
-use super::validate::schema::{self, Admitted};
-use super::{Head, Object, network_policy as np, template, validate};
+use super::registry::{Kind, Lookup, find};
+use super::{Head, Object, network_policy as np, schema, template, validate};
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{SourceId, Span, Spanned};
@@ -395,7 +394,7 @@ impl Loader<'_> {
                 Lookup::Other => {
                     let what = format!("kind `{}` is not read; skipped", head.kind);
                     let at = field_span(node, "kind");
-                    self.tell([Diagnostic::new(OTHER_KIND, at, what).of(name_of(head))]);
+                    self.tell([Diagnostic::new(OTHER_KIND, at, what).of(head.to_string())]);
                 }
             }
         }
@@ -416,7 +415,7 @@ impl Loader<'_> {
                 .unwrap_or_default();
         }
         head.namespace.clone_into(&mut report.namespace);
-        let who = name_of(&head);
+        let who = head.to_string();
         let of_object = |mut diagnostics: Vec<Diagnostic>| {
             for d in diagnostics.iter_mut().filter(|d| d.object.is_empty()) {
                 d.object.clone_from(&who);
@@ -425,13 +424,9 @@ impl Loader<'_> {
         };
 
         // Who an object is, is read before all else.
-        let admitted = if has_sound_head(node) {
-            crd_schema(kind.shape, node)
-        } else {
-            Admitted::unchanged()
-        };
+        let shape = schema::of_kind(kind.shape).filter(|_| has_sound_head(node));
         let strictness = self.options.strictness;
-        report.schema = of_object(admitted.diagnostics);
+        report.schema = of_object(shape.map_or(Vec::new(), |s| schema::check(s, node)));
 
         let mut decoder = Decoder::new(who.clone());
         let mut object = kind.decode(node, &mut decoder);
@@ -446,7 +441,7 @@ impl Loader<'_> {
             }
             // The agent sees what the API server stores; people are told of
             // what they wrote.
-            if let Some(stored) = admitted.stored {
+            if let Some(stored) = shape.and_then(|s| schema::stored(s, node)) {
                 let mut decoder = Decoder::new(who.clone());
                 object = kind.decode(&stored, &mut decoder);
                 refused = decoder.refused();
@@ -504,20 +499,6 @@ impl Loader<'_> {
     }
 }
 
-/// What an API server makes of a tree by the CustomResourceDefinition of its
-/// kind.
-fn crd_schema(shape: Shape, node: &Node) -> Admitted {
-    match shape {
-        Shape::CiliumPolicy => schema::admit(&schema::POLICY, node),
-        Shape::CidrGroup => schema::admit(&schema::CIDR_GROUP, node),
-        Shape::ClusterPolicy(kind) => Admitted {
-            stored: None,
-            diagnostics: cnp::check_schema(kind, node),
-        },
-        _ => Admitted::unchanged(),
-    }
-}
-
 /// What decoding found, followed by what the schema has to say beside it.
 fn without_repetition(mut told: Vec<Diagnostic>, schema: &[Diagnostic]) -> Vec<Diagnostic> {
     let wrong: BTreeSet<Span> = told
@@ -537,17 +518,6 @@ fn agent(object: &Object, config: &Config) -> Vec<Diagnostic> {
         Object::ClusterNetworkPolicy(policy) => cnp::check_agent(policy, config),
         _ => Vec::new(),
     }
-}
-
-fn name_of(head: &Head<'_>) -> String {
-    let mut name = head.kind.to_owned();
-    for part in [head.namespace, head.name] {
-        if !part.is_empty() {
-            name.push('/');
-            name.push_str(part);
-        }
-    }
-    name
 }
 
 /// True when the names of an object have the types they must have; if not, it
@@ -590,7 +560,7 @@ fn wrong_version(kind: &Kind, node: &Node, head: &Head<'_>) -> Diagnostic {
         format!("there is no `{}` in `{}`", kind.name, head.api_version),
     )
     .at("apiVersion")
-    .of(name_of(head))
+    .of(head.to_string())
     .help(format!(
         "it is served as `{right}`; as it stands an API server refuses it"
     ))
@@ -605,7 +575,7 @@ fn misspelled(kind: &Kind, node: &Node, head: &Head<'_>) -> Diagnostic {
         format!("unknown kind `{}`", head.kind),
     )
     .at("kind")
-    .of(name_of(head))
+    .of(head.to_string())
     .help(format!(
         "did you mean `{}`? as it stands it is skipped",
         kind.name

@@ -1,9 +1,9 @@
 //! What every object begins with: `apiVersion`, `kind`, `metadata`.
 
-use super::ObjectRef;
 use super::decode::{Decode, Decoder};
 use crate::source::Spanned;
 use crate::yaml::Node;
+use std::fmt;
 
 /// The metadata every object has, as far as policy depends on it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -144,15 +144,18 @@ impl<'n> Head<'n> {
             name: text(metadata.and_then(|m| m.get("name"))),
         }
     }
+}
 
-    /// The reference diagnostics name the object by.
-    #[must_use]
-    pub fn reference(&self, node: &Node) -> ObjectRef {
-        ObjectRef {
-            kind: self.kind.to_owned(),
-            namespace: self.namespace.to_owned(),
-            name: self.name.to_owned(),
-            span: node.span,
+/// `Kind/namespace/name` without the parts that are unknown: what diagnostics
+/// call the object.
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind)?;
+        for part in [self.namespace, self.name] {
+            if !part.is_empty() {
+                write!(f, "/{part}")?;
+            }
         }
+        Ok(())
     }
 }

@@ -46,10 +46,12 @@ pub struct ObjectRef {
 
 impl std::fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/", self.kind)?;
-        if !self.namespace.is_empty() {
-            write!(f, "{}/", self.namespace)?;
-        }
-        f.write_str(&self.name)
+        let head = Head {
+            kind: &self.kind,
+            namespace: &self.namespace,
+            name: &self.name,
+            ..Head::default()
+        };
+        head.fmt(f)
     }
 }

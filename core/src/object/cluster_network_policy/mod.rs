@@ -5,12 +5,10 @@
 pub mod agent;
 mod decode;
 pub mod predecessor;
-mod schema;
 #[cfg(test)]
 mod tests;
 
 pub use agent::check_agent;
-pub use schema::check_schema;
 
 use super::{LabelSelector, ObjectMeta};
 use crate::source::{Span, Spanned};

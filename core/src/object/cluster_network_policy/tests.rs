@@ -175,44 +175,44 @@ const CASES: &[Case] = &[
         "ingress: [{action: Allow, from: [{namespaces: {}}]}]",
         &["NV0527 spec.ingress[0].action"],
         false,
-        &["NV0352 spec.ingress[0].action"],
+        &["NV0303 spec.ingress[0].action"],
     ),
     (
         "ingress: [{from: [{namespaces: {}}]}]",
         &["NV0527 spec.ingress[0].action"],
         false,
-        &["NV0351 spec.ingress[0].action"],
+        &["NV0302 spec.ingress[0].action"],
     ),
     // Peers.
     (
         "ingress: [{action: Deny, from: []}]",
         &[],
         false,
-        &["NV0354 spec.ingress[0].from"],
+        &["NV0306 spec.ingress[0].from"],
     ),
     (
         "ingress: [{action: Deny}]",
         &[],
         false,
-        &["NV0351 spec.ingress[0].from"],
+        &["NV0302 spec.ingress[0].from"],
     ),
     (
         "ingress: [{action: Deny, from: [{}]}]",
         &["NV0526 spec.ingress[0].from[0]"],
         false,
-        &["NV0355 spec.ingress[0].from[0]"],
+        &["NV0308 spec.ingress[0].from[0]"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {}, pods: {podSelector: {}}}]}]",
         &["NV0531 spec.ingress[0].from[0]"],
         false,
-        &["NV0355 spec.ingress[0].from[0]"],
+        &["NV0308 spec.ingress[0].from[0]"],
     ),
     (
         "ingress: [{action: Deny, from: [{pods: {namespaceSelector: {}}}]}]",
         &[],
         false,
-        &["NV0351 spec.ingress[0].from[0].pods.podSelector"],
+        &["NV0302 spec.ingress[0].from[0].pods.podSelector"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {matchExpressions: [{key: a, operator: x}]}}]}]",
@@ -224,7 +224,7 @@ const CASES: &[Case] = &[
         "ingress: [{action: Deny, from: [{namespaces: {matchExpressions: [{operator: In}]}}]}]",
         &[],
         false,
-        &["NV0351 spec.ingress[0].from[0].namespaces.matchExpressions[0].key"],
+        &["NV0302 spec.ingress[0].from[0].namespaces.matchExpressions[0].key"],
     ),
     (
         "egress: [{action: Deny, to: [{nodes: {}}]}]",
@@ -236,31 +236,31 @@ const CASES: &[Case] = &[
         "egress: [{action: Deny, to: [{networks: [x]}]}]",
         &["NV0522 spec.egress[0].to[0].networks[0]"],
         true,
-        &["NV0352 spec.egress[0].to[0].networks[0]"],
+        &["NV0304 spec.egress[0].to[0].networks[0]"],
     ),
     (
         "egress: [{action: Deny, to: [{networks: [10.0.0.1]}]}]",
         &[],
         false,
-        &["NV0352 spec.egress[0].to[0].networks[0]"],
+        &["NV0304 spec.egress[0].to[0].networks[0]"],
     ),
     (
         "egress: [{action: Deny, to: [{networks: ['::ffff:1.2.3.4/128']}]}]",
         &[],
         false,
-        &["NV0352 spec.egress[0].to[0].networks[0]"],
+        &["NV0304 spec.egress[0].to[0].networks[0]"],
     ),
     (
         "egress: [{action: Deny, to: [{networks: [1.0.0.0/8, 1.0.0.0/8]}]}]",
         &[],
         false,
-        &["NV0357 spec.egress[0].to[0].networks[1]"],
+        &["NV0310 spec.egress[0].to[0].networks[1]"],
     ),
     (
         "egress: [{action: Deny, to: [{networks: []}]}]",
         &["NV0529 spec.egress[0].to[0].networks"],
         false,
-        &["NV0354 spec.egress[0].to[0].networks"],
+        &["NV0306 spec.egress[0].to[0].networks"],
     ),
     (
         "egress: [{action: Deny, to: [{domainNames: [a.b]}]}]",
@@ -272,56 +272,56 @@ const CASES: &[Case] = &[
         "egress: [{action: Accept, to: [{domainNames: ['a$.b']}]}]",
         &["NV0525 spec.egress[0].to[0].domainNames[0]"],
         true,
-        &["NV0352 spec.egress[0].to[0].domainNames[0]"],
+        &["NV0304 spec.egress[0].to[0].domainNames[0]"],
     ),
     (
         "egress: [{action: Accept, to: [{domainNames: ['a*.b']}]}]",
         &["NV0525 spec.egress[0].to[0].domainNames[0]"],
         true,
-        &["NV0352 spec.egress[0].to[0].domainNames[0]"],
+        &["NV0304 spec.egress[0].to[0].domainNames[0]"],
     ),
     (
         "egress: [{action: Accept, to: [{domainNames: [com]}]}]",
         &[],
         false,
-        &["NV0352 spec.egress[0].to[0].domainNames[0]"],
+        &["NV0304 spec.egress[0].to[0].domainNames[0]"],
     ),
     // Protocols.
     (
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: []}]",
         &[],
         false,
-        &["NV0354 spec.ingress[0].protocols"],
+        &["NV0306 spec.ingress[0].protocols"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: [{}]}]",
         &["NV0532 spec.ingress[0].protocols[0]"],
         false,
-        &["NV0355 spec.ingress[0].protocols[0]"],
+        &["NV0308 spec.ingress[0].protocols[0]"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: [{tcp: {}}]}]",
         &[],
         false,
-        &["NV0355 spec.ingress[0].protocols[0].tcp"],
+        &["NV0309 spec.ingress[0].protocols[0].tcp"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: [{tcp: {destinationPort: {number: 0}}}]}]",
         &["NV0532 spec.ingress[0].protocols[0]"],
         false,
-        &["NV0353 spec.ingress[0].protocols[0].tcp.destinationPort.number"],
+        &["NV0307 spec.ingress[0].protocols[0].tcp.destinationPort.number"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: [{tcp: {destinationPort: {number: 70000}}}]}]",
         &["NV0532 spec.ingress[0].protocols[0]"],
         false,
-        &["NV0353 spec.ingress[0].protocols[0].tcp.destinationPort.number"],
+        &["NV0307 spec.ingress[0].protocols[0].tcp.destinationPort.number"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: [{tcp: {destinationPort: {range: {start: 9, end: 1}}}}]}]",
         &["NV0532 spec.ingress[0].protocols[0]"],
         false,
-        &["NV0358 spec.ingress[0].protocols[0].tcp.destinationPort.range"],
+        &["NV0311 spec.ingress[0].protocols[0].tcp.destinationPort.range"],
     ),
     (
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: [{destinationNamedPort: a_b}]}]",
@@ -333,13 +333,13 @@ const CASES: &[Case] = &[
         "ingress: [{action: Deny, from: [{namespaces: {}}], protocols: [{tcp: {destinationPort: {number: 1}}, destinationNamedPort: a}]}]",
         &["NV0532 spec.ingress[0].protocols[0]"],
         false,
-        &["NV0355 spec.ingress[0].protocols[0]"],
+        &["NV0308 spec.ingress[0].protocols[0]"],
     ),
     (
         "egress: [{action: Deny, to: [{networks: [1.0.0.0/8]}], protocols: [{destinationNamedPort: a}]}]",
         &[],
         false,
-        &["NV0358 spec.egress[0]"],
+        &["NV0311 spec.egress[0]"],
     ),
 ];
 
@@ -381,39 +381,39 @@ fn the_rest_of_the_spec() {
             format!("{{tier: admin, priority: 1, subject: {{namespaces: {{}}}}, {rule}}}"),
             vec!["NV0528 spec.tier"],
             false,
-            vec!["NV0352 spec.tier"],
+            vec!["NV0303 spec.tier"],
         ),
         (
             format!("{{priority: 1, subject: {{namespaces: {{}}}}, {rule}}}"),
             vec!["NV0528 spec.tier"],
             false,
-            vec!["NV0351 spec.tier"],
+            vec!["NV0302 spec.tier"],
         ),
         (
             format!("{{tier: Admin, priority: 1001, subject: {{namespaces: {{}}}}, {rule}}}"),
             vec![],
             false,
-            vec!["NV0353 spec.priority"],
+            vec!["NV0307 spec.priority"],
         ),
         (
             format!("{{tier: Admin, priority: 1, subject: {{}}, {rule}}}"),
             vec!["NV0520 spec.subject"],
             true,
-            vec!["NV0355 spec.subject"],
+            vec!["NV0308 spec.subject"],
         ),
         (
             // Without rules nothing reaches the engine, so nothing crashes.
             "{tier: Admin, priority: 1, subject: {}}".to_owned(),
             vec![],
             false,
-            vec!["NV0355 spec.subject"],
+            vec!["NV0308 spec.subject"],
         ),
         (
             "{tier: Admin, priority: 1, subject: {}, ingress: [{action: Accept, from: [{}]}]}"
                 .to_owned(),
             vec!["NV0526 spec.ingress[0].from[0]"],
             false,
-            vec!["NV0355 spec.subject", "NV0355 spec.ingress[0].from[0]"],
+            vec!["NV0308 spec.subject", "NV0308 spec.ingress[0].from[0]"],
         ),
         (
             format!(
@@ -421,7 +421,7 @@ fn the_rest_of_the_spec() {
             ),
             vec!["NV0531 spec.subject"],
             false,
-            vec!["NV0355 spec.subject"],
+            vec!["NV0308 spec.subject"],
         ),
     ] {
         let (found, stage) = check(CLUSTER, &spec, Strictness::Agent, &config);
@@ -436,13 +436,13 @@ fn the_rest_of_the_spec() {
         vec!["{action: Deny, from: [{namespaces: {}}]}"; 26].join(", ")
     );
     let (found, _) = check(CLUSTER, &whole(&many), Strictness::Crds, &config);
-    assert_eq!(found, ["NV0354 spec.ingress"]);
+    assert_eq!(found, ["NV0306 spec.ingress"]);
     let long = format!(
         "ingress: [{{name: {}, action: Deny, from: [{{namespaces: {{}}}}]}}]",
         "x".repeat(101)
     );
     let (found, _) = check(CLUSTER, &whole(&long), Strictness::Crds, &config);
-    assert_eq!(found, ["NV0356 spec.ingress[0].name"]);
+    assert_eq!(found, ["NV0305 spec.ingress[0].name"]);
     let (found, _) = check(CLUSTER, "[]", Strictness::Crds, &config);
     assert_eq!(found, ["NV0201 spec"]);
 }
@@ -474,19 +474,19 @@ fn schemas_of_the_predecessors() {
     assert_eq!(schema(ADMIN, &admin), Vec::<String>::new());
     assert_eq!(
         schema(ADMIN, &format!("{{{subject}}}")),
-        ["NV0351 spec.priority"]
+        ["NV0302 spec.priority"]
     );
     let baseline =
         format!("{{{subject}, ingress: [{{action: Pass, from: [{{namespaces: {{}}}}]}}]}}");
     assert_eq!(
         schema(BASELINE, &baseline),
-        ["NV0352 spec.ingress[0].action"]
+        ["NV0303 spec.ingress[0].action"]
     );
     let named = format!("{{{subject}}}");
     let other = BASELINE.replace("default", "other");
-    assert_eq!(schema(&other, &named), ["NV0358 "]);
+    assert_eq!(schema(&other, &named), ["NV0311 "]);
     let ports = format!(
         "{{priority: 1, {subject}, egress: [{{action: Deny, to: [{{networks: [1.0.0.0/8]}}], ports: [{{namedPort: a}}]}}]}}"
     );
-    assert_eq!(schema(ADMIN, &ports), ["NV0358 spec.egress[0]"]);
+    assert_eq!(schema(ADMIN, &ports), ["NV0311 spec.egress[0]"]);
 }

@@ -1,10 +1,11 @@
 //! Pruning, defaults and validation by a shape.
 
-use super::{Admitted, Field, Form, Group, Shape, Text, Unique};
+use super::{Demand, Field, Form, Shape, Text, Unique};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::object::template;
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Number, Value};
+use std::collections::BTreeMap;
 
 /// The codes of schema checks.
 pub mod codes {
@@ -32,22 +33,32 @@ pub mod codes {
     pub const ANY_OF: Code = Code::new(309, Error, "none of several fields");
     /// Two items of a list that holds no equal ones.
     pub const DUPLICATE: Code = Code::new(310, Error, "repeated item");
+    /// A rule over several fields is broken.
+    pub const RULE: Code = Code::new(311, Error, "rule of the schema broken");
 }
 
-/// Admits an object by the schema of its kind.
+const NULL_IS_ABSENT: &str = "a field that is null counts as absent";
+
+/// What an API server has against an object by the schema of its kind, in the
+/// order written.
 #[must_use]
-pub fn admit(shape: &'static Shape, node: &Node) -> Admitted {
+pub fn check(shape: &'static Shape, node: &Node) -> Vec<Diagnostic> {
+    let mut check = Check::default();
+    check.value(node, shape);
+    if check.found.is_empty() {
+        check.found = check.broken;
+    }
+    check.found.sort_by_key(|d| d.span.start);
+    check.found
+}
+
+/// The object as an API server would store it: unknown fields and nulls
+/// dropped, defaults filled in; `None` when that changes nothing.
+#[must_use]
+pub fn stored(shape: &'static Shape, node: &Node) -> Option<Node> {
     let mut stored = node.clone();
     store(&mut stored, shape);
-    let mut check = Check {
-        path: String::new(),
-        found: Vec::new(),
-    };
-    check.value(&stored, shape);
-    Admitted {
-        stored: (stored != *node).then_some(stored),
-        diagnostics: check.found,
-    }
+    (stored != *node).then_some(stored)
 }
 
 /// Drops unknown fields and nulls, and fills in defaults. A null item of a
@@ -92,9 +103,18 @@ fn store(node: &mut Node, shape: &'static Shape) {
     }
 }
 
+#[derive(Default)]
 struct Check {
     path: String,
     found: Vec<Diagnostic>,
+    /// Broken rules, which nobody asks when something is found.
+    broken: Vec<Diagnostic>,
+}
+
+/// What a mapping has under a name, where nulls are dropped.
+fn present<'n>(entries: &'n [Entry], name: &str) -> Option<&'n Node> {
+    let entry = entries.iter().find(|e| e.key == name)?;
+    (!entry.node.is_null()).then_some(&entry.node)
 }
 
 impl Check {
@@ -115,11 +135,11 @@ impl Check {
 
     fn value(&mut self, node: &Node, shape: &'static Shape) {
         match (&node.value, shape) {
-            (Value::Map(entries), Shape::Object { fields, groups }) => {
-                self.object(node, entries, fields, groups);
+            (Value::Map(entries), Shape::Object { fields, demands }) => {
+                self.object(node, entries, fields, demands);
             }
             (Value::Map(entries), Shape::Map(values)) => {
-                for entry in entries {
+                for entry in entries.iter().filter(|e| !e.node.is_null()) {
                     self.inside(&entry.key, |check| check.value(&entry.node, values));
                 }
             }
@@ -177,13 +197,11 @@ impl Check {
         node: &Node,
         entries: &[Entry],
         fields: &'static [Field],
-        groups: &'static [Group],
+        demands: &'static [Demand],
     ) {
         for field in fields {
-            match entries.iter().find(|e| e.key == field.name) {
-                Some(entry) => {
-                    self.inside(field.name, |check| check.value(&entry.node, field.shape));
-                }
+            match present(entries, field.name) {
+                Some(node) => self.inside(field.name, |check| check.value(node, field.shape)),
                 None if field.required => self.inside(field.name, |check| {
                     let message = format!("`{}` is missing", field.name);
                     check.report(codes::REQUIRED, node.span, message, field.doc);
@@ -191,78 +209,77 @@ impl Check {
                 None => {}
             }
         }
-        for group in groups {
-            let present = |name: &&&str| entries.iter().any(|e| e.key == **name);
-            let given: Vec<_> = group.fields.iter().filter(present).collect();
-            let names = group.fields.join("`, `");
-            if given.is_empty() {
-                let (code, count) = if group.exactly_one {
-                    (codes::ONE_OF, "exactly one")
-                } else {
-                    (codes::ANY_OF, "one or more")
-                };
-                let message = format!("{count} of `{names}` must be present");
-                self.report(
-                    code,
-                    node.span,
-                    message,
-                    "a field that is null counts as absent",
-                );
-            } else if group.exactly_one && given.len() > 1 {
-                let message = format!("only one of `{names}` may be present");
-                self.report(
-                    codes::ONE_OF,
-                    node.span,
-                    message,
-                    "an empty value counts too",
-                );
+        for demand in demands {
+            match *demand {
+                Demand::AnyOf(names) => self.any_of(node.span, entries, names),
+                Demand::OneOf(names) => self.one_of(node.span, entries, names),
+                Demand::Rule { holds, says } if !holds(node) => self
+                    .broken
+                    .push(Diagnostic::new(codes::RULE, node.span, says).at(self.path.clone())),
+                Demand::Rule { .. } => {}
             }
         }
     }
 
-    fn count(&mut self, node: &Node, count: usize, min: usize, max: Option<usize>) {
+    fn any_of(&mut self, span: Span, entries: &[Entry], names: &[&str]) {
+        if names.iter().any(|name| present(entries, name).is_some()) {
+            return;
+        }
+        let message = match names {
+            [name] => format!("`{name}` must be present"),
+            _ => format!("one or more of `{}` must be present", names.join("`, `")),
+        };
+        self.report(codes::ANY_OF, span, message, NULL_IS_ABSENT);
+    }
+
+    fn one_of(&mut self, span: Span, entries: &[Entry], names: &[&str]) {
+        let given = names.iter().filter(|name| present(entries, name).is_some());
+        let names = names.join("`, `");
+        match given.count() {
+            0 => {
+                let message = format!("exactly one of `{names}` must be present");
+                self.report(codes::ONE_OF, span, message, NULL_IS_ABSENT);
+            }
+            1 => {}
+            _ => {
+                let message = format!("only one of `{names}` may be present");
+                self.report(codes::ONE_OF, span, message, "an empty value counts too");
+            }
+        }
+    }
+
+    fn count(&mut self, node: &Node, count: usize, min: usize, max: usize) {
+        let plural = if count == 1 { "" } else { "s" };
         if count < min {
-            let message = format!("{count} items, at least {min} are needed");
-            self.report(
-                codes::ITEMS,
-                node.span,
-                message,
-                "leave the field out instead",
-            );
-        } else if let Some(max) = max
-            && count > max
-        {
-            let message = format!("{count} items, at most {max} are allowed");
-            self.report(
-                codes::ITEMS,
-                node.span,
-                message,
-                "split the list over several elements",
-            );
+            let message = format!("{count} item{plural}, at least {min} are needed");
+            let help = "leave the field out instead";
+            self.report(codes::ITEMS, node.span, message, help);
+        } else if count > max {
+            let message = format!("{count} item{plural}, at most {max} are allowed");
+            let help = "split the list over several elements";
+            self.report(codes::ITEMS, node.span, message, help);
         }
     }
 
     fn unique(&mut self, items: &[Node], unique: Unique) {
-        let key = |item: &Node| match unique {
-            Unique::No => None,
-            Unique::Items => item.as_str().map(str::to_owned),
-            Unique::By(field) => item.get(field).and_then(Node::as_str).map(str::to_owned),
-        };
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeMap::new();
         for (i, item) in items.iter().enumerate() {
-            if let Some(key) = key(item)
-                && !seen.insert(key.clone())
-            {
-                self.inside(&format!("[{i}]"), |check| {
-                    let message = format!("`{key}` stands in the list already");
-                    check.report(
-                        codes::DUPLICATE,
-                        item.span,
-                        message,
-                        "remove one of the two",
-                    );
-                });
-            }
+            let key = match unique {
+                Unique::No => return,
+                Unique::Items => item.as_str(),
+                Unique::By(field) => item.get(field).and_then(Node::as_str),
+            };
+            let Some(key) = key else { continue };
+            let Some(first) = seen.insert(key, item.span) else {
+                continue;
+            };
+            let message = format!("`{key}` stands in the list already");
+            self.found.push(
+                Diagnostic::new(codes::DUPLICATE, item.span, message)
+                    .at(format!("{}[{i}]", self.path))
+                    .label(first, "first here")
+                    .help("remove one of the two"),
+            );
         }
     }
 
@@ -290,11 +307,10 @@ impl Check {
         let (code, message, help) = if length < text.min_length {
             let message = "the text is empty".to_owned();
             (codes::LENGTH, message, "give it a value".to_owned())
-        } else if let Some(max) = text.max_length
-            && length > max
-        {
+        } else if length > text.max_length {
             let message = format!("the text has {length} characters");
-            (codes::LENGTH, message, format!("at most {max} are allowed"))
+            let help = format!("at most {} are allowed", text.max_length);
+            (codes::LENGTH, message, help)
         } else if !text.values.is_empty() && !text.values.contains(&value) {
             let help = match suggest(value, text.values.iter().copied()) {
                 Some(close) => format!("did you mean `{close}`?"),

@@ -3,110 +3,36 @@
 //! Source: Cilium 1.20.2 pkg/k8s/apis/cilium.io/client/crds/v2. Both policy
 //! kinds have one schema.
 
-use super::texts;
-use super::{Field, Form, Group, Shape, Text, Unique};
-use Shape::{Boolean, Integer, List, Map, Object, Opaque};
+mod ports;
 
-const fn optional(name: &'static str, shape: &'static Shape, doc: &'static str) -> Field {
-    Field {
-        name,
-        required: false,
-        default: None,
-        shape,
-        doc,
-    }
-}
-
-const fn required(name: &'static str, shape: &'static Shape, doc: &'static str) -> Field {
-    Field {
-        required: true,
-        ..optional(name, shape, doc)
-    }
-}
-
-const fn object(fields: &'static [Field]) -> Shape {
-    Object {
-        fields,
-        groups: &[],
-    }
-}
-
-const fn one_of(fields: &'static [Field], groups: &'static [Group]) -> Shape {
-    Object { fields, groups }
-}
-
-const fn list(items: &'static Shape) -> Shape {
-    List {
-        items,
-        min_items: 0,
-        max_items: None,
-        unique: Unique::No,
-    }
-}
-
-const fn list_up_to(max: usize, items: &'static Shape) -> Shape {
-    List {
-        items,
-        min_items: 0,
-        max_items: Some(max),
-        unique: Unique::No,
-    }
-}
-
-const fn form(name: &'static str, matches: fn(&str) -> bool) -> Form {
-    Form { name, matches }
-}
-
-const ANY_TEXT: Text = Text {
-    values: &[],
-    min_length: 0,
-    max_length: None,
-    pattern: None,
-    format: None,
+use super::{
+    ANY_TEXT, Demand, Field, Shape, TEXT, TEXT_MAP, TEXTS, TIME, Text, by_type, demanding, form,
+    forms, list, object, optional, required, sized, word,
 };
+use ports::{FQDNS, ICMP_RULES, PORT_DENY_RULES, PORT_RULES};
 
-const fn word(values: &'static [&'static str]) -> Shape {
-    Shape::Text(Text { values, ..ANY_TEXT })
-}
-
-static TEXT: Shape = Shape::Text(ANY_TEXT);
-static TEXTS: Shape = list(&TEXT);
-static NONEMPTY: Shape = Shape::Text(Text {
-    min_length: 1,
-    ..ANY_TEXT
-});
-static BOOLEAN: Shape = Boolean;
-static OPAQUE: Shape = Opaque;
 static CIDR: Shape = Shape::Text(Text {
-    format: Some(form("cidr", texts::cidr)),
+    format: form("cidr", forms::cidr),
     ..ANY_TEXT
 });
 static CIDRS: Shape = list(&CIDR);
-static TIME: Shape = Shape::Text(Text {
-    format: Some(form("date-time", texts::date_time)),
-    ..ANY_TEXT
-});
-
 /// A CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy.
-pub static POLICY: Shape = one_of(
+pub(super) static POLICY: Shape = demanding(
     &[
         optional("apiVersion", &TEXT, "`cilium.io/v2`"),
         optional("kind", &TEXT, "the kind of the object"),
-        required("metadata", &OPAQUE, "name, namespace and labels"),
+        required("metadata", &Shape::Opaque, "name, namespace and labels"),
         optional("spec", &RULE, "the rule of the policy"),
         optional("specs", &RULES, "several rules; each has its own subject"),
         optional("status", &STATUS, "written by Cilium"),
     ],
-    &[Group {
-        fields: &["spec", "specs"],
-        exactly_one: false,
-    }],
+    &[Demand::AnyOf(&["spec", "specs"])],
 );
 
 static RULES: Shape = list(&RULE);
 
 /// A rule: `spec`, or an element of `specs`.
-pub static RULE: Shape = one_of(
+static RULE: Shape = demanding(
     &[
         optional("description", &TEXT, "free text without effect"),
         optional(
@@ -148,26 +74,20 @@ pub static RULE: Shape = one_of(
         ),
     ],
     &[
-        Group {
-            fields: &["ingress", "ingressDeny", "egress", "egressDeny"],
-            exactly_one: false,
-        },
-        Group {
-            fields: &["endpointSelector", "nodeSelector"],
-            exactly_one: true,
-        },
+        Demand::AnyOf(&["ingress", "ingressDeny", "egress", "egressDeny"]),
+        Demand::OneOf(&["endpointSelector", "nodeSelector"]),
     ],
 );
 
 static DEFAULT_DENY: Shape = object(&[
     optional(
         "egress",
-        &BOOLEAN,
+        &Shape::Boolean,
         "deny what no egress rule allows; default: when there are egress members",
     ),
     optional(
         "ingress",
-        &BOOLEAN,
+        &Shape::Boolean,
         "deny what no ingress rule allows; default: when there are ingress members",
     ),
 ]);
@@ -178,8 +98,8 @@ static LOG: Shape = object(&[optional(
     "up to 32 printable characters",
 )]);
 static LOG_VALUE: Shape = Shape::Text(Text {
-    max_length: Some(32),
-    pattern: Some(form(r"^\PC*$", texts::printable)),
+    max_length: 32,
+    pattern: form(r"^\PC*$", forms::printable),
     ..ANY_TEXT
 });
 
@@ -210,13 +130,13 @@ static EXPRESSION: Shape = object(&[
     optional("values", &TEXTS, "for `In` and `NotIn`"),
 ]);
 static OPERATOR: Shape = word(&["In", "NotIn", "Exists", "DoesNotExist"]);
-static MATCH_LABELS: Shape = Map(&LABEL_VALUE);
+static MATCH_LABELS: Shape = Shape::Map(&LABEL_VALUE);
 static LABEL_VALUE: Shape = Shape::Text(Text {
-    max_length: Some(63),
-    pattern: Some(form(
+    max_length: 63,
+    pattern: form(
         r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
-        texts::label_value,
-    )),
+        forms::label_value,
+    ),
     ..ANY_TEXT
 });
 
@@ -271,7 +191,7 @@ const TO_PORTS: Field = optional(
 );
 const TO_PORTS_DENY: Field = optional("toPorts", &PORT_DENY_RULES, "destination ports");
 
-static NOTHING: Shape = list_up_to(0, &TEXT);
+static NOTHING: Shape = sized(0, 0, &TEXT);
 
 static INGRESS: Shape = list(&INGRESS_MEMBER);
 static INGRESS_MEMBER: Shape = object(&[
@@ -367,24 +287,25 @@ static EGRESS_DENY_MEMBER: Shape = object(&[
 ]);
 
 static CIDR_RULES: Shape = list(&CIDR_RULE);
-static CIDR_RULE: Shape = one_of(
+static CIDR_RULE: Shape = demanding(
     &[
         optional("cidr", &CIDR, "the prefix"),
         optional("cidrGroupRef", &GROUP_NAME, "the name of a CiliumCIDRGroup"),
         optional("cidrGroupSelector", &SELECTOR, "CiliumCIDRGroups, by label"),
         optional("except", &CIDRS, "prefixes inside that are left out"),
     ],
-    &[Group {
-        fields: &["cidr", "cidrGroupRef", "cidrGroupSelector"],
-        exactly_one: true,
-    }],
+    &[Demand::OneOf(&[
+        "cidr",
+        "cidrGroupRef",
+        "cidrGroupSelector",
+    ])],
 );
 static GROUP_NAME: Shape = Shape::Text(Text {
-    max_length: Some(253),
-    pattern: Some(form(
+    max_length: 253,
+    pattern: form(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        texts::subdomain,
-    )),
+        forms::subdomain,
+    ),
     ..ANY_TEXT
 });
 
@@ -412,7 +333,6 @@ static AWS: Shape = object(&[
     optional("securityGroupsIds", &TEXTS, "security groups, by id"),
     optional("securityGroupsNames", &TEXTS, "security groups, by name"),
 ]);
-static TEXT_MAP: Shape = Map(&TEXT);
 
 static SERVICES: Shape = list(&SERVICE);
 static SERVICE: Shape = object(&[
@@ -432,233 +352,11 @@ static SELECTED_SERVICE: Shape = object(&[
     required("selector", &SELECTOR, "their labels"),
 ]);
 
-static FQDNS: Shape = list(&FQDN);
-static FQDN: Shape = one_of(
-    &[
-        optional("matchName", &FQDN_NAME, "one DNS name"),
-        optional(
-            "matchPattern",
-            &FQDN_PATTERN,
-            "DNS names; `*` stays inside one label, a leading `**.` covers several",
-        ),
-    ],
-    &[Group {
-        fields: &["matchName", "matchPattern"],
-        exactly_one: true,
-    }],
-);
-static FQDN_NAME: Shape = Shape::Text(Text {
-    max_length: Some(255),
-    pattern: Some(form("^([-a-zA-Z0-9_]+[.]?)+$", texts::dns_name)),
-    ..ANY_TEXT
-});
-static FQDN_PATTERN: Shape = Shape::Text(Text {
-    max_length: Some(255),
-    pattern: Some(form("^([-a-zA-Z0-9_*]+[.]?)+$", texts::dns_pattern)),
-    ..ANY_TEXT
-});
-
-static ICMP_RULES: Shape = list(&ICMP_RULE);
-static ICMP_RULE: Shape = object(&[optional("fields", &ICMP_FIELDS, "ICMP types, at most 40")]);
-static ICMP_FIELDS: Shape = list_up_to(40, &ICMP_FIELD);
-static ICMP_FIELD: Shape = object(&[
-    Field {
-        default: Some("IPv4"),
-        ..optional("family", &IP_FAMILY, "IPv4 unless said otherwise")
-    },
-    required("type", &ICMP_TYPE, "the type's number or name"),
-]);
-static IP_FAMILY: Shape = word(&["IPv4", "IPv6"]);
-static ICMP_TYPE: Shape = Shape::IntOrText(Text {
-    pattern: Some(form(
-        "a number from 0 to 255, or the name of a type",
-        texts::icmp_type,
-    )),
-    ..ANY_TEXT
-});
-/// The names in the schema's pattern; it has `ExtendedEcho Reply` for
-/// `ExtendedEchoReply`.
-pub(super) const ICMP_NAMES: &[&str] = &[
-    "EchoReply",
-    "DestinationUnreachable",
-    "Redirect",
-    "Echo",
-    "RouterAdvertisement",
-    "RouterSelection",
-    "TimeExceeded",
-    "ParameterProblem",
-    "Timestamp",
-    "TimestampReply",
-    "Photuris",
-    "ExtendedEchoRequest",
-    "ExtendedEcho Reply",
-    "PacketTooBig",
-    "EchoRequest",
-    "MulticastListenerQuery",
-    "MulticastListenerReport",
-    "MulticastListenerDone",
-    "RouterSolicitation",
-    "NeighborSolicitation",
-    "NeighborAdvertisement",
-    "RedirectMessage",
-    "RouterRenumbering",
-    "ICMPNodeInformationQuery",
-    "ICMPNodeInformationResponse",
-    "InverseNeighborDiscoverySolicitation",
-    "InverseNeighborDiscoveryAdvertisement",
-    "HomeAgentAddressDiscoveryRequest",
-    "HomeAgentAddressDiscoveryReply",
-    "MobilePrefixSolicitation",
-    "MobilePrefixAdvertisement",
-    "DuplicateAddressRequestCodeSuffix",
-    "DuplicateAddressConfirmationCodeSuffix",
-];
-
-static PORT_DENY_RULES: Shape = list(&PORT_DENY_RULE);
-static PORT_DENY_RULE: Shape = object(&[optional("ports", &DENY_PORTS, "ports and protocols")]);
-static DENY_PORTS: Shape = list(&PORT);
-static PORT_RULES: Shape = list(&PORT_RULE);
-static PORT_RULE: Shape = object(&[
-    optional(
-        "listener",
-        &LISTENER,
-        "redirect to a listener of a CiliumEnvoyConfig",
-    ),
-    optional("originatingTLS", &TLS, "TLS towards the destination"),
-    optional("ports", &PORTS, "ports and protocols, at most 40"),
-    optional("rules", &L7_RULES, "HTTP or DNS rules for these ports"),
-    optional(
-        "serverNames",
-        &SERVER_NAMES,
-        "TLS server names that are allowed",
-    ),
-    optional("terminatingTLS", &TLS, "TLS towards the source"),
-]);
-static PORTS: Shape = list_up_to(40, &PORT);
-static PORT: Shape = object(&[
-    optional("endPort", &PORT_NUMBER, "the last port of a range"),
-    optional(
-        "port",
-        &PORT_TEXT,
-        "a number in quotes, or the name of a container port",
-    ),
-    optional(
-        "protocol",
-        &PROTOCOL,
-        "any of TCP, UDP and SCTP when absent",
-    ),
-]);
-static PORT_NUMBER: Shape = Integer(0, 65535);
-static PORT_TEXT: Shape = Shape::Text(Text {
-    pattern: Some(form(
-        "^(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})|([a-zA-Z0-9]-?)*[a-zA-Z](-?[a-zA-Z0-9])*$",
-        texts::port,
-    )),
-    ..ANY_TEXT
-});
-static PROTOCOL: Shape = word(&[
-    "TCP", "UDP", "SCTP", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH", "ANY",
-]);
-
-static LISTENER: Shape = object(&[
-    required(
-        "envoyConfig",
-        &ENVOY_CONFIG,
-        "the object that defines the listener",
-    ),
-    required("name", &NONEMPTY, "the listener's name"),
-    optional("priority", &PRIORITY, "1 is the strongest"),
-]);
-static PRIORITY: Shape = Integer(1, 100);
-static ENVOY_CONFIG: Shape = object(&[
-    optional("kind", &ENVOY_KIND, "its kind"),
-    required("name", &NONEMPTY, "its name"),
-]);
-static ENVOY_KIND: Shape = word(&["CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"]);
-
-static TLS: Shape = object(&[
-    optional(
-        "certificate",
-        &TEXT,
-        "item of the secret; `tls.crt` when absent",
-    ),
-    optional(
-        "privateKey",
-        &TEXT,
-        "item of the secret; `tls.key` when absent",
-    ),
-    required("secret", &SECRET, "where certificate and key are kept"),
-    optional(
-        "trustedCA",
-        &TEXT,
-        "item of the secret; `ca.crt` when absent",
-    ),
-]);
-static SECRET: Shape = object(&[
-    required("name", &TEXT, "the secret's name"),
-    optional("namespace", &TEXT, "the secret's namespace"),
-]);
-
-static SERVER_NAMES: Shape = List {
-    items: &FQDN_PATTERN,
-    min_items: 1,
-    max_items: None,
-    unique: Unique::Items,
-};
-
-static L7_RULES: Shape = one_of(
-    &[
-        optional("dns", &FQDNS, "names that may be asked for"),
-        optional("http", &HTTP_RULES, "requests that are allowed"),
-    ],
-    &[Group {
-        fields: &["http", "dns"],
-        exactly_one: true,
-    }],
-);
-static HTTP_RULES: Shape = list(&HTTP_RULE);
-static HTTP_RULE: Shape = object(&[
-    optional(
-        "headerMatches",
-        &HEADER_MATCHES,
-        "headers with their values",
-    ),
-    optional(
-        "headers",
-        &TEXTS,
-        "headers that must be present, or `Name: value`",
-    ),
-    optional("host", &TEXT, "regular expression for the whole host"),
-    optional("method", &TEXT, "regular expression for the whole method"),
-    optional(
-        "path",
-        &TEXT,
-        "regular expression for the whole path with its query",
-    ),
-]);
-static HEADER_MATCHES: Shape = list(&HEADER_MATCH);
-static HEADER_MATCH: Shape = object(&[
-    optional(
-        "mismatch",
-        &MISMATCH,
-        "what to do instead of refusing the request",
-    ),
-    required("name", &NONEMPTY, "the header's name"),
-    optional("secret", &SECRET, "where the value is kept"),
-    optional("value", &TEXT, "the value"),
-]);
-static MISMATCH: Shape = word(&["LOG", "ADD", "DELETE", "REPLACE"]);
-
 static STATUS: Shape = object(&[
     optional("conditions", &CONDITIONS, "written by Cilium"),
     optional("derivativePolicies", &NODE_STATUSES, "written by Cilium"),
 ]);
-static CONDITIONS: Shape = List {
-    items: &CONDITION,
-    min_items: 0,
-    max_items: None,
-    unique: Unique::By("type"),
-};
+static CONDITIONS: Shape = by_type(&CONDITION);
 static CONDITION: Shape = object(&[
     optional("lastTransitionTime", &TIME, "when it changed"),
     optional("message", &TEXT, "the details"),
@@ -666,22 +364,22 @@ static CONDITION: Shape = object(&[
     required("status", &TEXT, "`True`, `False` or `Unknown`"),
     required("type", &TEXT, "`Valid`"),
 ]);
-static NODE_STATUSES: Shape = Map(&NODE_STATUS);
+static NODE_STATUSES: Shape = Shape::Map(&NODE_STATUS);
 static NODE_STATUS: Shape = object(&[
     optional("annotations", &TEXT_MAP, "of the policy that was realized"),
-    optional("enforcing", &BOOLEAN, "every endpoint enforces it"),
+    optional("enforcing", &Shape::Boolean, "every endpoint enforces it"),
     optional("error", &TEXT, "what went wrong"),
     optional("lastUpdated", &TIME, "when it was written"),
     optional("localPolicyRevision", &WHOLE, "the revision that has it"),
-    optional("ok", &BOOLEAN, "it was imported"),
+    optional("ok", &Shape::Boolean, "it was imported"),
 ]);
-static WHOLE: Shape = Integer(i64::MIN, i64::MAX);
+static WHOLE: Shape = Shape::Integer(i64::MIN, i64::MAX);
 
 /// A CiliumCIDRGroup, of either version.
-pub static CIDR_GROUP: Shape = object(&[
+pub(super) static CIDR_GROUP: Shape = object(&[
     optional("apiVersion", &TEXT, "`cilium.io/v2`"),
     optional("kind", &TEXT, "the kind of the object"),
-    optional("metadata", &OPAQUE, "name and labels"),
+    optional("metadata", &Shape::Opaque, "name and labels"),
     required("spec", &CIDR_GROUP_SPEC, "the prefixes"),
 ]);
 static CIDR_GROUP_SPEC: Shape = object(&[required(

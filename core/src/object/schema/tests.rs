@@ -1,21 +1,30 @@
 use super::*;
 use crate::object::Head;
+use crate::object::registry::{KINDS, Lookup, find};
 use crate::source::SourceId;
 use crate::yaml::{self, Value};
 
 fn admitted(text: &str) -> (Node, Vec<(u16, String)>) {
     let mut documents = yaml::read(SourceId(0), text, &yaml::Limits::default());
     let node = documents.remove(0).result.unwrap();
-    let shape = match Head::of(&node).kind {
-        "CiliumCIDRGroup" => &CIDR_GROUP,
-        _ => &POLICY,
+    let head = Head::of(&node);
+    let Lookup::Known(kind) = find(head.api_version, head.kind) else {
+        panic!("{text}");
     };
-    let admitted = admit(shape, &node);
-    let found = admitted.diagnostics.into_iter();
-    (
-        admitted.stored.unwrap_or(node),
-        found.map(|d| (d.code.number(), d.path)).collect(),
-    )
+    let shape = of_kind(kind.shape).unwrap();
+    let found = check(shape, &node)
+        .into_iter()
+        .map(|d| (d.code.number(), d.path));
+    let found = found.collect();
+    let stored = stored(shape, &node).unwrap_or(node);
+    // What is stored is judged as what was written.
+    let again = check(shape, &stored).into_iter();
+    assert!(
+        again
+            .map(|d| (d.code.number(), d.path))
+            .eq(Vec::clone(&found))
+    );
+    (stored, found)
 }
 
 fn rule(rule: &str) -> String {
@@ -33,22 +42,29 @@ fn fields_stand_in_order() {
     fn walk(shape: &'static Shape, depth: usize) {
         assert!(depth < 32);
         match shape {
-            Shape::Object { fields, groups } => {
+            Shape::Object { fields, demands } => {
                 assert!(fields.is_sorted_by_key(|f| f.name));
                 for field in *fields {
                     assert!(!field.doc.is_empty() && !field.doc.ends_with('.'));
                     walk(field.shape, depth + 1);
                 }
-                for name in groups.iter().flat_map(|g| g.fields) {
-                    assert!(fields.iter().any(|f| f.name == *name));
+                for demand in *demands {
+                    if let Demand::AnyOf(names) | Demand::OneOf(names) = demand {
+                        for name in *names {
+                            assert!(fields.iter().any(|f| f.name == *name));
+                        }
+                    }
                 }
             }
             Shape::Map(inner) | Shape::List { items: inner, .. } => walk(inner, depth + 1),
             _ => {}
         }
     }
-    walk(&POLICY, 0);
-    walk(&CIDR_GROUP, 0);
+    let shapes = KINDS.iter().filter_map(|kind| of_kind(kind.shape));
+    assert_eq!(shapes.clone().count(), 6);
+    for shape in shapes {
+        walk(shape, 0);
+    }
 }
 
 #[test]

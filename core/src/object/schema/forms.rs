@@ -1,7 +1,8 @@
 //! The patterns and formats of the schemas, as tests of texts.
 
+use crate::object::cidr::parse_prefix;
 use crate::object::label_syntax::is_subdomain;
-use crate::object::port;
+use ipnet::IpNet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 fn dotted(text: &str, star: bool) -> bool {
@@ -60,14 +61,6 @@ pub(super) fn port(text: &str) -> bool {
         }
     }
     tail > 0 && letter
-}
-
-/// A number up to 255 without leading zeros, or one of the listed names.
-pub(super) fn icmp_type(text: &str) -> bool {
-    let number = text.bytes().all(|b| b.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'))
-        && port::parse_number(text).is_ok_and(|n| n <= 255);
-    number || super::tables::ICMP_NAMES.contains(&text)
 }
 
 /// `^\PC*$`: no character of Unicode's categories Cc, Cf, Cs and Co.
@@ -139,4 +132,55 @@ fn sloppy_v6(text: &str) -> Option<Ipv6Addr> {
 pub(super) fn date_time(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     crate::object::decode::is_rfc3339(&upper) && !upper.contains(',')
+}
+
+/// CEL's `isCIDR`: a prefix with its length, no IPv4 address within IPv6.
+pub(super) fn cel_cidr(text: &str) -> bool {
+    let mapped = |prefix: &IpNet| match prefix {
+        IpNet::V4(_) => false,
+        IpNet::V6(p) => p.addr().to_ipv4_mapped().is_some(),
+    };
+    parse_prefix(text).is_ok_and(|prefix| !mapped(&prefix))
+}
+
+/// The pattern of `DomainName`:
+/// `^(\*\.)?([a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$`
+/// (`A-z` as upstream has it: it takes `[ \ ] ^ _` and the backquote too).
+pub(super) fn domain_name(text: &str) -> bool {
+    let text = text.strip_prefix("*.").unwrap_or(text);
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let first = |b: u8| b.is_ascii_digit() || (b'A'..=b'z').contains(&b);
+    let part = |part: &str| {
+        let bytes = part.as_bytes();
+        match bytes.split_first() {
+            None => false,
+            Some((&b, [])) => first(b),
+            Some((&b, rest)) => {
+                first(b)
+                    && rest.last().is_some_and(u8::is_ascii_alphanumeric)
+                    && rest
+                        .iter()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            }
+        }
+    };
+    text.contains('.') && text.split('.').all(part)
+}
+
+/// The `reason` of a condition: `^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`
+pub(super) fn condition_reason(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b',' | b':');
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(inner)
+        && !text.ends_with([',', ':'])
+}
+
+/// The `type` of a condition: a word such as `Accepted`, with or without a
+/// domain before it: `example.org/Accepted`.
+pub(super) fn condition_type(text: &str) -> bool {
+    let (domain, word) = match text.split_once('/') {
+        Some((domain, word)) => (Some(domain), word),
+        None => (None, text),
+    };
+    !word.is_empty() && label_value(word) && domain.is_none_or(subdomain)
 }
