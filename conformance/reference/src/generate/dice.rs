@@ -1,20 +1,41 @@
-//! Chance, the same for a seed on every platform.
+//! Chance, the same for a seed on every platform; or choices made by somebody
+//! else, as long as they last.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A seeded source of choices.
-pub(super) struct Dice(ChaCha8Rng);
+pub(super) struct Dice {
+    /// Bytes that decide before chance does, the next one last.
+    chosen: Vec<u8>,
+    chance: ChaCha8Rng,
+}
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
+        Self::chosen(&[], seed)
+    }
+
+    /// Takes its choices from bytes, and from the seed once they are used up.
+    pub(super) fn chosen(choices: &[u8], seed: u64) -> Self {
+        Self {
+            chosen: choices.iter().rev().copied().collect(),
+            chance: ChaCha8Rng::seed_from_u64(seed),
+        }
     }
 
     /// A number below `n`, or 0 when `n` is.
     pub(super) fn below(&mut self, n: u32) -> u32 {
+        if let Some(first) = self.chosen.pop() {
+            // As many bytes as the number needs, so that each of them matters.
+            let mut drawn = u32::from(first);
+            for _ in 1..n.saturating_sub(1).max(1).ilog2() / 8 + 1 {
+                drawn = drawn << 8 | u32::from(self.chosen.pop().unwrap_or(0));
+            }
+            return drawn.checked_rem(n).unwrap_or(0);
+        }
         // 64 bits of chance make the bias of a product negligible.
-        let wide = u128::from(self.0.next_u64()) * u128::from(n);
+        let wide = u128::from(self.chance.next_u64()) * u128::from(n);
         u32::try_from(wide >> 64).unwrap_or(0)
     }
 
@@ -61,6 +82,15 @@ mod tests {
         let mut dice = Dice::new(7);
         let drawn: Vec<u32> = (0..6).map(|_| dice.below(1000)).collect();
         assert_eq!(drawn, [157, 167, 704, 726, 601, 359]);
+    }
+
+    #[test]
+    fn chosen_bytes_come_before_chance() {
+        let mut dice = Dice::chosen(&[3, 1, 0, 0xff], 7);
+        assert_eq!(dice.below(0), 0);
+        assert_eq!(dice.below(1000), 256);
+        assert_eq!(dice.below(10), 5);
+        assert_eq!(dice.below(1000), 157);
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod selector;
 mod text;
 mod world;
 
-pub use rule_case::{RuleCase, rule_case};
+pub use rule_case::{RuleCase, rule_case, rule_case_by};
 
 use dice::Dice;
 use mention::Mentions;
@@ -79,7 +79,19 @@ struct Draw<'a> {
 /// Makes the scenario of a seed.
 #[must_use]
 pub fn generate(seed: u64, profile: Profile) -> Scenario {
-    let mut dice = Dice::new(seed);
+    let mut scenario = make(Dice::new(seed), profile);
+    scenario.name = format!("{profile:?}-{seed}").to_ascii_lowercase();
+    scenario
+}
+
+/// Makes a scenario by the choices of a fuzzer: each byte decides something,
+/// and chance what is left to decide.
+#[must_use]
+pub fn generate_by(choices: &[u8], profile: Profile) -> Scenario {
+    make(Dice::chosen(choices, 0), profile)
+}
+
+fn make(mut dice: Dice, profile: Profile) -> Scenario {
     let world = World::new(&mut dice, profile);
     let denies = profile != Profile::Stable || dice.chance(80);
     let mut draw = Draw {
@@ -98,7 +110,7 @@ pub fn generate(seed: u64, profile: Profile) -> Scenario {
     } = draw;
     let queries = query::queries(&mut dice, profile, &world, &mentions);
     Scenario {
-        name: format!("{profile:?}-{seed}").to_ascii_lowercase(),
+        name: String::new(),
         note: String::new(),
         config: world.config,
         policies,
@@ -159,7 +171,7 @@ impl Draw<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Profile, generate};
+    use super::{Profile, generate, generate_by};
     use netverdict::scenario::Scenario;
 
     const PROFILES: [Profile; 3] = [Profile::Simple, Profile::Full, Profile::Stable];
@@ -177,6 +189,20 @@ mod tests {
             }
         }
         assert_ne!(generate(1, Profile::Full), generate(2, Profile::Full));
+    }
+
+    #[test]
+    fn choices_make_valid_scenarios() {
+        for profile in PROFILES {
+            let mut all = Vec::new();
+            for choices in [&[][..], &[0; 64], &[0xff; 300], &[7, 90, 3, 250, 16]] {
+                let scenario = generate_by(choices, profile);
+                let text = serde_json::to_string(&scenario).unwrap();
+                assert_eq!(Scenario::parse(&text).unwrap(), scenario);
+                assert!(!all.contains(&scenario));
+                all.push(scenario);
+            }
+        }
     }
 
     /// Every construct turns up in a few hundred scenarios.

@@ -102,7 +102,17 @@ const NAMES: [&str; 2] = ["http", "dns"];
 /// Makes the case of a seed.
 #[must_use]
 pub fn rule_case(seed: u64, profile: Profile) -> RuleCase {
-    let mut dice = Dice::new(seed);
+    make(Dice::new(seed), profile)
+}
+
+/// Makes a case by the choices of a fuzzer, and by chance when they are used
+/// up.
+#[must_use]
+pub fn rule_case_by(choices: &[u8], profile: Profile) -> RuleCase {
+    make(Dice::chosen(choices, 0), profile)
+}
+
+fn make(mut dice: Dice, profile: Profile) -> RuleCase {
     let config = config(&mut dice);
     let mut identities = IdentityTable::new(&config);
     for (id, labels) in IDENTITIES {

@@ -5,6 +5,12 @@
 //! identities there are is taken from the answer; what follows from them is
 //! not.
 
+mod bytes;
+mod rules;
+
+pub use bytes::byte_disagreements;
+pub use rules::rule_disagreement;
+
 use crate::evaluate::{Decision, Evaluator, Subject, World};
 use netverdict::config::Config;
 use netverdict::identity::{IdentityTable, NumericIdentity};
