@@ -194,12 +194,15 @@ impl Scenario {
                     Outcome::Accepted(object) => match in_force_of(object, &translator) {
                         Some(document) => {
                             answer.accepted = true;
-                            if let InForce::Rules(_, rules) = &document {
-                                answer.entries = rules.len();
-                                answer.prefixes =
-                                    prefixes_of(rules).iter().map(IpNet::to_string).collect();
-                                answer.prefixes.sort();
-                            }
+                            let named = match &document {
+                                InForce::Rules(_, rules) => {
+                                    answer.entries = rules.len();
+                                    prefixes_of(rules)
+                                }
+                                InForce::Group(_, g) => g.prefixes.iter().copied().collect(),
+                            };
+                            answer.prefixes = named.iter().map(IpNet::to_string).collect();
+                            answer.prefixes.sort();
                             in_force.retain(|d| d.resource() != document.resource());
                             in_force.push(document);
                         }
@@ -295,7 +298,7 @@ fn prefixes_of(rules: &[Rule]) -> BTreeSet<IpNet> {
         .iter()
         .flat_map(|r| r.peers.iter().flatten())
         .flat_map(|s| s.prefixes())
-        .map(IpNet::trunc)
+        .copied()
         .collect()
 }
 

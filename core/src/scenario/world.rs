@@ -282,13 +282,20 @@ pub(crate) fn group_labels(group: &Group) -> impl Iterator<Item = Label> + '_ {
         .chain([name])
 }
 
-/// The host's prefixes do not change the labels of the one host identity here.
+/// The labels of a prefix. All prefixes of the host share the one host
+/// identity, which has the labels of them all.
 fn final_labels(cache: &IpCache, prefix: &IpNet, config: &Config) -> LabelSet {
     let labels = cache.labels(prefix, config);
-    if labels.get("host").is_some() {
-        return [Label::reserved("host")].into_iter().collect();
+    if labels.get("host").is_none() {
+        return labels;
     }
-    labels
+    cache
+        .prefixes()
+        .map(|p| cache.labels(p, config))
+        .filter(|l| l.get("host").is_some())
+        .flat_map(|l| l.iter().cloned().collect::<Vec<_>>())
+        .chain([Label::reserved("host")])
+        .collect()
 }
 
 /// An address belongs to a workload when it has labels of other sources than

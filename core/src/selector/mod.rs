@@ -106,6 +106,7 @@ pub struct Selector {
     key: Arc<str>,
     kind: SelectorKind,
     requirements: Vec<Requirement>,
+    prefixes: Vec<IpNet>,
     span: Span,
 }
 
@@ -136,8 +137,16 @@ impl Selector {
             key: key.into(),
             kind,
             requirements,
+            prefixes: Vec::new(),
             span,
         }
+    }
+
+    /// Names prefixes it speaks of. A /0 is the world, not a prefix.
+    fn naming<'p>(mut self, prefixes: impl IntoIterator<Item = &'p IpNet>) -> Self {
+        let named = prefixes.into_iter().filter(|p| p.prefix_len() > 0);
+        self.prefixes.extend(named);
+        self
     }
 
     /// Selects everything, identities without labels included.
@@ -171,6 +180,7 @@ impl Selector {
             with_except(vec![requirement], except, config),
             span,
         )
+        .naming([prefix].into_iter().chain(except.iter().map(|(_, p)| p)))
     }
 
     /// Selects the prefixes of a CIDR group by the group's name.
@@ -184,6 +194,7 @@ impl Selector {
             with_except(vec![Requirement::exists(label)], except, config),
             span,
         )
+        .naming(except.iter().map(|(_, p)| p))
     }
 
     /// Selects the prefixes of CIDR groups by the groups' labels. Without
@@ -202,6 +213,7 @@ impl Selector {
             with_except(groups.requirements, except, config),
             span,
         )
+        .naming(except.iter().map(|(_, p)| p))
     }
 
     /// Selects the addresses that DNS gave for a name or pattern.
@@ -270,13 +282,10 @@ impl Selector {
         }
     }
 
-    /// The prefixes it speaks of, exceptions included.
+    /// The prefixes it speaks of, exceptions included, with the host bits they
+    /// were written with.
     pub fn prefixes(&self) -> impl Iterator<Item = &IpNet> {
-        let cidr = matches!(self.kind, SelectorKind::Cidr | SelectorKind::CidrGroup);
-        self.requirements
-            .iter()
-            .filter(move |_| cidr)
-            .filter_map(|r| r.key.prefix())
+        self.prefixes.iter()
     }
 
     /// The namespaces outside which it selects nothing, when its conditions
