@@ -208,8 +208,16 @@ fn tree(out: &mut dyn Write, world: &World, e: &Explanation, all: bool) -> io::R
             let strong = style::STRONG;
             let summary = clean(&change.summary);
             writeln!(out, "└ {strong}to turn it round:{strong:#} {summary}")?;
-            if let ChangeKind::Add { member, .. } = &change.kind {
-                for line in member.lines() {
+            if let ChangeKind::Add {
+                member,
+                policy,
+                beside,
+                ..
+            } = &change.kind
+            {
+                // Without a policy to add it to, it needs one of its own.
+                let yaml = if beside.is_some() { member } else { policy };
+                for line in yaml.lines() {
                     writeln!(out, "    {}", clean(line))?;
                 }
             }

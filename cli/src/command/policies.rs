@@ -111,8 +111,9 @@ fn peers(rule: &Rule) -> Option<Vec<String>> {
     Some(peers.iter().map(ToString::to_string).collect())
 }
 
-/// A selector as briefly as it can be said: `shop/app=web`, `10.0.0.0/8`.
-/// The local cluster goes without saying.
+/// A selector as briefly as it can be said: `shop/app=web`, `10.0.0.0/8`,
+/// `[team=a]/app=web` for a namespace by its labels, `*/app=web` for any. The
+/// local cluster goes without saying.
 fn brief(selector: &Selector, config: &Config) -> String {
     if selector.is_wildcard() {
         return "everybody".to_owned();
@@ -121,6 +122,7 @@ fn brief(selector: &Selector, config: &Config) -> String {
         return name.to_owned();
     }
     let mut namespaces = String::new();
+    let mut namespace_labels = Vec::new();
     let mut parts = Vec::new();
     for r in selector.requirements() {
         let key = &r.key;
@@ -128,6 +130,15 @@ fn brief(selector: &Selector, config: &Config) -> String {
         let is_in = r.operator == SelectorOperator::In;
         if is_in && key.key() == keys::POD_NAMESPACE {
             namespaces = format!("{values}/");
+            continue;
+        }
+        if r.operator == SelectorOperator::Exists && key.key() == keys::POD_NAMESPACE {
+            namespaces = "*/".to_owned();
+            continue;
+        }
+        if is_in && let Some(label) = key.key().strip_prefix(keys::NAMESPACE_LABELS) {
+            let label = label.trim_start_matches('.');
+            namespace_labels.push(format!("{label}={values}"));
             continue;
         }
         if is_in && key.key() == keys::CLUSTER && Some(&*values) == config.peer_cluster() {
@@ -144,6 +155,9 @@ fn brief(selector: &Selector, config: &Config) -> String {
             SelectorOperator::Exists => name,
             SelectorOperator::DoesNotExist => format!("!{name}"),
         });
+    }
+    if !namespace_labels.is_empty() {
+        namespaces = format!("[{}]/", namespace_labels.join(","));
     }
     if parts.is_empty() && namespaces.is_empty() {
         return "every endpoint".to_owned();
@@ -248,4 +262,52 @@ fn short(texts: &[String], between: &str) -> String {
         text = format!("{text} and {left} more");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netverdict::cluster::{Cluster, ClusterOptions};
+    use netverdict::object::load::{LoadOptions, load};
+    use netverdict::source::SourceId;
+
+    #[test]
+    fn selectors_are_said_briefly() {
+        let text = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: a}
+spec:
+  podSelector: {}
+  ingress:
+  - from:
+    - podSelector: {matchLabels: {app: web}}
+    - podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [p, q]}]}
+    - podSelector: {}
+    - namespaceSelector: {}
+    - namespaceSelector: {matchLabels: {team: t, env: e}}
+      podSelector: {matchLabels: {app: web}}
+    - ipBlock: {cidr: 10.0.0.0/8}
+";
+        let config = Config::default();
+        let loaded = load(SourceId(0), text, &LoadOptions::new(&config));
+        let objects = loaded.into_objects();
+        let cluster = Cluster::build(config.clone(), ClusterOptions::default(), objects);
+        let mut said: Vec<String> = Vec::new();
+        for rule in cluster.repository().rules() {
+            said.extend(rule.peers.iter().flatten().map(|s| brief(s, &config)));
+        }
+        said.sort();
+        assert_eq!(
+            said,
+            [
+                "*/*",
+                "10.0.0.0/8",
+                "[env=e,team=t]/app=web",
+                "a/*",
+                "a/app!=p|q",
+                "a/app=web",
+            ]
+        );
+    }
 }
