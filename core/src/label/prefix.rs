@@ -7,6 +7,7 @@
 
 use super::{Label, LabelSource};
 use crate::config::Config;
+use crate::object::cidr::parse_prefix;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -36,14 +37,7 @@ pub fn prefix_label_key(prefix: &IpNet) -> String {
 /// The prefix a `cidr:` label key stands for; `None` for other text.
 #[must_use]
 pub fn label_key_to_prefix(key: &str) -> Option<IpNet> {
-    let text = key.replace('-', ":");
-    let (addr, bits) = text.rsplit_once('/')?;
-    // Go's netip.ParsePrefix refuses signs, leading zeros and zones.
-    if !bits.bytes().all(|b| b.is_ascii_digit()) || (bits.len() > 1 && bits.starts_with('0')) {
-        return None;
-    }
-    let addr: IpAddr = addr.parse().ok()?;
-    IpNet::new(addr, bits.parse().ok()?).ok()
+    parse_prefix(&key.replace('-', ":")).ok()
 }
 
 /// The label by which a selector names a prefix: its `cidr:` label, or the

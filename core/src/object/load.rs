@@ -167,7 +167,10 @@ impl DocumentReport {
     pub fn schema_text(&self) -> String {
         self.schema
             .first()
-            .map(|d| format!("{}: {}", d.path, d.message))
+            .map(|d| match d.path.as_str() {
+                "" => d.message.clone(),
+                path => format!("{path}: {}", d.message),
+            })
             .unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! What every object begins with: `apiVersion`, `kind`, `metadata`.
 
-use super::decode::{Decode, Decoder};
+use super::decode::{Decode, Decoder, Fields};
 use crate::source::Spanned;
 use crate::yaml::Node;
 use std::fmt;
@@ -113,6 +113,14 @@ fn managed_fields(node: &Node, decoder: &mut Decoder) {
         f.time("time");
         f.ignore(&["fieldsV1"]);
     });
+}
+
+/// A condition of a status, on which nothing depends.
+pub(super) fn condition(f: &mut Fields<'_, '_>) {
+    for name in ["type", "status", "reason", "message"] {
+        f.free_text(name);
+    }
+    f.time("lastTransitionTime");
 }
 
 /// The few fields that say which type a tree is to be decoded as.

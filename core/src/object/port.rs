@@ -146,6 +146,23 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Every protocol, by number.
+    pub const ALL: [Self; 13] = [
+        Self::Any,
+        Self::Icmp,
+        Self::Igmp,
+        Self::Ipip,
+        Self::Tcp,
+        Self::Udp,
+        Self::Ipv6,
+        Self::Gre,
+        Self::Esp,
+        Self::Ah,
+        Self::Icmpv6,
+        Self::Vrrp,
+        Self::Sctp,
+    ];
+
     /// The protocols that `toPorts` takes, in the order Cilium lists them.
     pub const IN_PORTS: [Self; 11] = [
         Self::Any,
@@ -192,7 +209,23 @@ impl Protocol {
         }
     }
 
-    /// The name as Cilium writes it.
+    /// The protocol of an IANA number.
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.number() == number)
+    }
+
+    /// The name as Cilium prints it for the datapath (pkg/u8proto).
+    #[must_use]
+    pub const fn printed(self) -> &'static str {
+        match self {
+            Self::Ipv6 => "IPv6",
+            Self::Icmpv6 => "ICMPv6",
+            _ => self.as_str(),
+        }
+    }
+
+    /// The name as policies have it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -279,5 +312,10 @@ mod tests {
         for p in Protocol::IN_PORTS {
             assert_eq!(Protocol::parse(p.as_str()), Some(p));
         }
+        for p in Protocol::ALL {
+            assert_eq!(Protocol::of_number(p.number()), Some(p));
+            assert!(p.printed().eq_ignore_ascii_case(p.as_str()));
+        }
+        assert_eq!(Protocol::of_number(3), None);
     }
 }

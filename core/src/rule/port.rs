@@ -8,48 +8,32 @@ use std::sync::Arc;
 
 /// IP protocol numbers a rule can name.
 pub mod protocol {
-    /// Every protocol (in policy maps: no port either).
-    pub const ANY: u8 = 0;
-    /// ICMP for IPv4.
-    pub const ICMP: u8 = 1;
-    /// TCP.
-    pub const TCP: u8 = 6;
-    /// UDP.
-    pub const UDP: u8 = 17;
-    /// ICMP for IPv6.
-    pub const ICMPV6: u8 = 58;
-    /// SCTP.
-    pub const SCTP: u8 = 132;
+    use crate::object::port::Protocol;
 
-    const NAMES: [(u8, &str); 13] = [
-        (ANY, "ANY"),
-        (ICMP, "ICMP"),
-        (2, "IGMP"),
-        (4, "IPIP"),
-        (TCP, "TCP"),
-        (UDP, "UDP"),
-        (41, "IPv6"),
-        (47, "GRE"),
-        (50, "ESP"),
-        (51, "AH"),
-        (ICMPV6, "ICMPv6"),
-        (112, "VRRP"),
-        (SCTP, "SCTP"),
-    ];
+    /// Every protocol (in policy maps: no port either).
+    pub const ANY: u8 = Protocol::Any.number();
+    /// ICMP for IPv4.
+    pub const ICMP: u8 = Protocol::Icmp.number();
+    /// TCP.
+    pub const TCP: u8 = Protocol::Tcp.number();
+    /// UDP.
+    pub const UDP: u8 = Protocol::Udp.number();
+    /// ICMP for IPv6.
+    pub const ICMPV6: u8 = Protocol::Icmpv6.number();
+    /// SCTP.
+    pub const SCTP: u8 = Protocol::Sctp.number();
 
     /// The name Cilium prints for a number (pkg/u8proto).
     #[must_use]
     pub fn name(number: u8) -> Option<&'static str> {
-        NAMES.iter().find(|(n, _)| *n == number).map(|(_, s)| *s)
+        Protocol::of_number(number).map(Protocol::printed)
     }
 
     /// The number of a name, in any case.
     #[must_use]
     pub fn number(name: &str) -> Option<u8> {
-        NAMES
-            .iter()
-            .find(|(_, s)| s.eq_ignore_ascii_case(name))
-            .map(|(n, _)| *n)
+        let named = |p: &Protocol| p.as_str().eq_ignore_ascii_case(name);
+        Protocol::ALL.into_iter().find(named).map(Protocol::number)
     }
 }
 

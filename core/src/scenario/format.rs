@@ -392,7 +392,7 @@ pub struct PolicyAnswer {
     /// Why it was refused.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
-    /// What the CRD schema says; empty when fine.
+    /// What the API's schema says; empty when fine.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub schema: String,
     /// Number of rules it became.

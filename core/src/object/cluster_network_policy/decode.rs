@@ -5,15 +5,16 @@ use super::{
     ClusterNetworkPolicy, ClusterPolicyKind, ClusterPolicyPeer, ClusterPolicyProtocol,
     ClusterPolicyRule, DestinationPort, NamespacedPods, Transport,
 };
-use crate::object::LabelSelector;
 use crate::object::decode::{Decode, Decoder};
+use crate::object::{LabelSelector, meta};
 use crate::source::Spanned;
 use crate::yaml::Node;
 
 impl Decode for ClusterNetworkPolicy {
     fn decode(node: &Node, decoder: &mut Decoder) -> Self {
         decoder.fields(node, |f| {
-            f.ignore(&["apiVersion", "kind", "status"]);
+            f.ignore(&["apiVersion", "kind"]);
+            f.with("status", policy_status);
             let meta = f.get("metadata");
             let spec: Spec = f.get("spec");
             Self {
@@ -29,6 +30,20 @@ impl Decode for ClusterNetworkPolicy {
             }
         })
     }
+}
+
+/// Nothing depends on the status, but a malformed one refuses the object.
+pub(super) fn policy_status(node: &Node, decoder: &mut Decoder) {
+    decoder.fields(node, |f| {
+        f.with("conditions", |n, d| {
+            d.list(n, |n, d| {
+                d.fields(n, |f| {
+                    meta::condition(f);
+                    f.get::<i64>("observedGeneration");
+                });
+            })
+        });
+    });
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@
 //! `portNumber` or `portRange` the port of its protocol, `namedPort`
 //! `destinationNamedPort`. Actions keep their text (`Allow`).
 
-use super::decode::{Subject, egress_peer, ingress_peer};
+use super::decode::{Subject, egress_peer, ingress_peer, policy_status};
 use super::{
     ClusterNetworkPolicy, ClusterPolicyKind, ClusterPolicyProtocol, ClusterPolicyRule,
     DestinationPort, Transport,
@@ -43,7 +43,8 @@ fn decode(node: &Node, decoder: &mut Decoder, kind: ClusterPolicyKind) -> Cluste
         "Baseline"
     };
     let policy = decoder.fields(node, |f| {
-        f.ignore(&["apiVersion", "kind", "status"]);
+        f.ignore(&["apiVersion", "kind"]);
+        f.with("status", policy_status);
         let meta = f.get("metadata");
         let spec = f.with("spec", |n, d| spec(n, d, kind)).unwrap_or_default();
         ClusterNetworkPolicy {

@@ -490,3 +490,24 @@ fn schemas_of_the_predecessors() {
     );
     assert_eq!(schema(ADMIN, &ports), ["NV0311 spec.egress[0]"]);
 }
+
+#[test]
+fn a_malformed_status_refuses() {
+    for (conditions, refused) in [
+        ("[{reason: 1}]", true),
+        ("x", true),
+        ("[{reason: a}]", false),
+    ] {
+        let text = format!(
+            "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {{name: a}}\nspec: {{tier: Admin, priority: 1, subject: {{namespaces: {{}}}}}}\nstatus: {{conditions: {conditions}}}\n"
+        );
+        let config = Config::default();
+        let loaded = load(SourceId(0), &text, &LoadOptions::new(&config));
+        let outcome = &loaded.documents[0].outcome;
+        assert_eq!(
+            *outcome == Outcome::Refused(Stage::Decode),
+            refused,
+            "{conditions}"
+        );
+    }
+}

@@ -14,6 +14,7 @@ mod tests;
 use super::*;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::object::decode::{Decode, Decoder, Fields};
+use crate::object::meta;
 use crate::yaml::{Node, Value};
 
 /// A field that Cilium 1.20 no longer has, or has without effect.
@@ -83,14 +84,7 @@ impl Decode for CiliumPolicy {
 fn policy_status(node: &Node, decoder: &mut Decoder) {
     decoder.fields(node, |f| {
         f.with("conditions", |n, d| {
-            d.list(n, |n, d| {
-                d.fields(n, |f| {
-                    for name in ["type", "status", "reason", "message"] {
-                        f.free_text(name);
-                    }
-                    f.time("lastTransitionTime");
-                });
-            })
+            d.list(n, |n, d| d.fields(n, meta::condition))
         });
         f.with("derivativePolicies", |n, d| {
             d.map(n, |entry, d| {

@@ -20,32 +20,26 @@ mod tests;
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::object::cilium::{CiliumPolicy, PolicyMember, PolicySpec};
-use crate::object::template;
+use crate::object::{Head, template};
 use crate::source::{Span, Spanned};
 use codes::*;
 
 /// Checks a policy as the agent does.
 #[must_use]
 pub fn check_policy(policy: &CiliumPolicy, config: &Config) -> Vec<Diagnostic> {
-    let kind = if policy.clusterwide {
-        "CiliumClusterwideNetworkPolicy"
-    } else {
-        "CiliumNetworkPolicy"
+    let meta = &policy.meta;
+    let mut head = Head {
+        kind: "CiliumClusterwideNetworkPolicy",
+        name: &meta.name,
+        ..Head::default()
     };
-    let namespace = policy
-        .meta
-        .namespace
-        .as_ref()
-        .filter(|_| !policy.clusterwide);
-    let object = match namespace {
-        Some(namespace) if !namespace.value.is_empty() => {
-            format!("{kind}/{}/{}", namespace.value, policy.meta.name.value)
-        }
-        _ => format!("{kind}/{}", policy.meta.name.value),
-    };
+    if !policy.clusterwide {
+        head.kind = "CiliumNetworkPolicy";
+        head.namespace = meta.namespace.as_ref().map_or("", |n| &n.value);
+    }
     let mut checker = Checker {
         config,
-        object,
+        object: head.to_string(),
         found: Vec::new(),
     };
     checker.policy(policy);
