@@ -114,7 +114,9 @@ fn declared(text: &str, file: &str) -> Vec<Declared> {
     while let Some(line) = rest.lines().next() {
         if let Some(words) = line.trim_start().strip_prefix("///") {
             comment.push(words.trim());
-        } else if line.starts_with("pub const ") && line.contains(": Code = Code::new(") {
+        } else if line.trim_start().starts_with("pub const ")
+            && line.contains(": Code = Code::new(")
+        {
             let end = rest.find(");").unwrap_or(rest.len());
             if let Some(mut code) = parse(&rest[..end]) {
                 code.text = plain(&comment.join(" "));
@@ -130,12 +132,13 @@ fn declared(text: &str, file: &str) -> Vec<Declared> {
     codes
 }
 
-/// Reads `… Code::new(101, Severity::Error, "title"`.
+/// Reads `… Code::new(101, Severity::Error, "title"`, or plainly `Error`.
 fn parse(declaration: &str) -> Option<Declared> {
     let (_, arguments) = declaration.split_once("Code::new(")?;
     let mut arguments = arguments.splitn(3, ',').map(str::trim);
     let number = arguments.next()?.parse().ok()?;
-    let severity = arguments.next()?.strip_prefix("Severity::")?.to_lowercase();
+    let severity = arguments.next()?;
+    let severity = severity.trim_start_matches("Severity::").to_lowercase();
     let title = arguments.next()?.trim_end_matches(',').trim_matches('"');
     Some(Declared {
         number,
