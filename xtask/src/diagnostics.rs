@@ -114,9 +114,7 @@ fn declared(text: &str, file: &str) -> Vec<Declared> {
     while let Some(line) = rest.lines().next() {
         if let Some(words) = line.trim_start().strip_prefix("///") {
             comment.push(words.trim());
-        } else if line.trim_start().starts_with("pub const ")
-            && line.contains(": Code = Code::new(")
-        {
+        } else if line.trim_start().starts_with("pub const ") && line.contains(": Code =") {
             let end = rest.find(");").unwrap_or(rest.len());
             if let Some(mut code) = parse(&rest[..end]) {
                 code.text = plain(&comment.join(" "));
