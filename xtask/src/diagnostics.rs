@@ -20,7 +20,7 @@ struct Declared {
     file: String,
 }
 
-const HUNDREDS: [(u16, &str); 9] = [
+const HUNDREDS: [(u16, &str); 10] = [
     (1, "Reading YAML and JSON"),
     (2, "Decoding objects"),
     (3, "Refused by the API server's schema"),
@@ -30,6 +30,7 @@ const HUNDREDS: [(u16, &str); 9] = [
     (7, "Rules and resolution"),
     (8, "Limits"),
     (9, "Input that cannot be known"),
+    (10, "Accepted, and hardly meant"),
 ];
 
 /// The text of `docs/diagnostics.md`.

@@ -38,7 +38,8 @@ impl fmt::Display for Severity {
 /// Codes are never reused. Hundreds: 01 reading YAML, 02 decoding objects,
 /// 03 what the API server's schema refuses, 04 what Cilium's agent refuses in
 /// its own kinds, 05 Kubernetes policy kinds, 06 workloads, 07 rules and
-/// resolution, 08 limits, 09 input that cannot be known (templates).
+/// resolution, 08 limits, 09 input that cannot be known (templates), 10 what
+/// is accepted and hardly meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code {
     number: u16,

@@ -471,6 +471,9 @@ impl Loader<'_> {
         let complaints = of_object(agent(&object, self.options.config));
         let refused = complaints.iter().any(|d| d.severity == Severity::Error);
         self.tell(complaints);
+        if !refused {
+            self.tell(of_object(intent(&object)));
+        }
         report.outcome = if refused {
             Outcome::Refused(Stage::Parse)
         } else {
@@ -519,6 +522,15 @@ fn agent(object: &Object, config: &Config) -> Vec<Diagnostic> {
         Object::CiliumPolicy(policy) => validate::agent::check_policy(policy, config),
         Object::NetworkPolicy(policy) => np::check_agent(policy),
         Object::ClusterNetworkPolicy(policy) => cnp::check_agent(policy, config),
+        _ => Vec::new(),
+    }
+}
+
+/// What is accepted, and hardly meant.
+fn intent(object: &Object) -> Vec<Diagnostic> {
+    match object {
+        Object::CiliumPolicy(policy) => validate::intent::check_policy(policy),
+        Object::NetworkPolicy(policy) => validate::intent::check_network_policy(policy),
         _ => Vec::new(),
     }
 }
