@@ -63,7 +63,10 @@ pub fn check_network_policy(policy: &NetworkPolicy) -> Vec<Diagnostic> {
                 None => "0".to_owned(),
             });
             let place = (rule.span, next.span, &*next.path);
-            found.push(split_member(place, ports.collect(), preposition, "ports"));
+            let ports: Vec<String> = ports.collect();
+            if !ports.iter().all(|p| p == "53") {
+                found.push(split_member(place, ports, preposition, "ports"));
+            }
         }
     }
     found
@@ -71,10 +74,13 @@ pub fn check_network_policy(policy: &NetworkPolicy) -> Vec<Diagnostic> {
 
 fn split_members(members: &[PolicyMember], preposition: &str, found: &mut Vec<Diagnostic>) {
     for (member, next) in members.iter().zip(members.iter().skip(1)) {
-        let split = has_peers(member) && !has_ports(member) && !speaks_of_peers(next);
+        // "All of the cluster, and for everybody else some ports" makes sense.
+        let narrow = member.entities.is_none() && has_peers(member);
+        let split = narrow && !has_ports(member) && !speaks_of_peers(next);
         let ports = next.to_ports.iter().flat_map(|r| &r.ports);
         let ports: Vec<String> = ports.map(|p| p.port.value.clone()).collect();
-        if split && !ports.is_empty() {
+        // So does DNS for whichever server.
+        if split && !ports.iter().all(|p| p == "53") {
             let place = (member.span, next.span, &*next.path);
             found.push(split_member(place, ports, preposition, "toPorts"));
         }
@@ -189,6 +195,15 @@ fn described_path(spec: &PolicySpec) -> Option<&str> {
     let description = spec.description.as_ref()?;
     let all = spec.ingress.iter().chain(&spec.egress).flat_map(http_rules);
     let paths: BTreeSet<&str> = all.map(|(_, rule)| rule.path.value.as_str()).collect();
+    // "Deny /status by allowing all else" is no promise of `/status`.
+    let negative = [
+        "deny", "denie", "block", "prevent", "forbid", "disallow", "except", "not", "without",
+        "protect", "restrict", "exclude",
+    ];
+    let words = description.value.to_lowercase();
+    if negative.iter().any(|n| words.contains(n)) {
+        return None;
+    }
     // An expression may match what it does not spell out.
     let spelled_out = |p: &&str| {
         !p.is_empty() && !p.contains(['*', '+', '?', '|', '(', '[', '{', '.', '\\', '$'])
@@ -350,6 +365,8 @@ mod tests {
             format!("{{{PEERS}}}, {{{PEERS}, {PORTS}}}"),
             format!("{{{PEERS}}}, {{fromEntities: [], {PORTS}}}"),
             format!("{{}}, {{{PORTS}}}"),
+            format!("{{fromEntities: [cluster]}}, {{{PORTS}}}"),
+            format!("{{{PEERS}}}, {{toPorts: [{{ports: [{{port: '53'}}]}}]}}"),
         ];
         for members in fine {
             let found = cilium(&format!("ingress: [{members}]"));
@@ -384,6 +401,7 @@ mod tests {
             (&["/", "/docs"][..], "GET /docs"),
             (&["/", "/.*"], "GET /docs"),
             (&["/"], "ingress/egress over https://a/b"),
+            (&["/"], "Deny /status by allowing all else"),
         ] {
             let found = with_paths(paths, description);
             assert!(found.iter().all(|d| d.severity == Info), "{found:?}");
