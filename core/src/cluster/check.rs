@@ -5,10 +5,10 @@
 //! error: an object that is not in the input may exist all the same.
 
 use super::namespace::METADATA_NAME;
-use super::{Cluster, ObjectKey};
+use super::{Cluster, ObjectKey, intent};
 use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
-use crate::identity::{AllocationError, NumericIdentity};
-use crate::label::{LabelSet, LabelSource, keys};
+use crate::identity::AllocationError;
+use crate::label::{LabelSource, keys};
 use crate::object::Object;
 use crate::object::cilium::CiliumPolicy;
 use crate::object::template;
@@ -48,7 +48,7 @@ pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
 
 /// Everything worth telling.
 pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
-    let mut by_namespace: BTreeMap<&str, BTreeMap<NumericIdentity, &LabelSet>> = BTreeMap::new();
+    let mut by_namespace = intent::Subjects::new();
     for e in cluster.endpoints.iter().filter(|e| !e.host_network) {
         let sets = by_namespace.entry(&e.namespace).or_default();
         sets.insert(e.identity, &e.labels);
@@ -63,6 +63,7 @@ pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
     checker.services();
     checker.endpoints();
     let mut found = checker.found;
+    found.extend(intent::check(cluster, &checker.by_namespace));
     found.sort_by_key(|d| (d.span, d.code.number()));
     found
 }
@@ -70,7 +71,7 @@ pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
 struct Checker<'c> {
     cluster: &'c Cluster,
     /// Label sets of subjects, each once.
-    by_namespace: BTreeMap<&'c str, BTreeMap<NumericIdentity, &'c LabelSet>>,
+    by_namespace: intent::Subjects<'c>,
     found: Vec<Diagnostic>,
     seen: BTreeSet<(Span, u16)>,
 }

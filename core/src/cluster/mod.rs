@@ -15,6 +15,7 @@ mod check;
 mod doubt;
 mod endpoint;
 mod flow;
+mod intent;
 mod namespace;
 mod peer;
 mod policy;
@@ -26,6 +27,7 @@ pub use check::{
 };
 pub use endpoint::{DeclaredPort, Endpoint};
 pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
+pub use intent::NAME_NOT_LEARNED;
 pub use peer::{AMBIGUOUS, NOT_A_PEER, NOT_FOUND, Peer, Target};
 pub use policy::ResolvedPolicy;
 

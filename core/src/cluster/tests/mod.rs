@@ -597,3 +597,49 @@ fn loose_ends_are_told() {
         .unwrap();
     assert_eq!(unknown.help.as_deref(), Some("did you mean `prod`?"));
 }
+
+#[test]
+fn names_need_a_dns_rule() {
+    let names = |app: &str| {
+        format!(
+            "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: names-{app}, namespace: prod}}\n\
+             spec: {{endpointSelector: {{matchLabels: {{app: {app}}}}}, egress: [{{toFQDNs: [{{matchName: a.io}}]}}]}}\n"
+        )
+    };
+    let dns = |kind: &str, namespace: &str, rules: &str| {
+        format!(
+            "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: dns, namespace: {namespace}}}\n\
+             spec: {{endpointSelector: {{matchLabels: {{app: web}}}}, egress: [{{toPorts: [{{ports: [{{port: '53'}}]{rules}}}]}}]}}\n"
+        )
+    };
+    let l7 = ", rules: {dns: [{matchPattern: '*'}]}";
+    let told = |yaml: &[String]| {
+        let cluster = build(&yaml.concat());
+        let all = cluster.diagnostics().iter();
+        let all = all.filter(|d| d.code == NAME_NOT_LEARNED);
+        all.map(|d| d.message.clone()).collect::<Vec<_>>()
+    };
+    let (web, db) = (
+        pod("web", "app: web", "10.0.0.1"),
+        pod("db", "app: db", "10.0.0.2"),
+    );
+    let cnp = "CiliumNetworkPolicy";
+    let for_web = dns(cnp, "prod", l7);
+    assert_eq!(
+        told(&[web.clone(), names("web")]),
+        ["`a.io` never gets an address: no DNS rule in the input is for `prod/web`"]
+    );
+    // Port 53 alone does not send queries through the proxy.
+    let plain = dns(cnp, "prod", "");
+    assert_eq!(told(&[web.clone(), names("web"), plain]).len(), 1);
+    assert!(told(&[web.clone(), names("web"), for_web.clone()]).is_empty());
+    let everywhere = dns("CiliumClusterwideNetworkPolicy", "''", l7);
+    assert!(told(&[web.clone(), names("web"), everywhere.clone()]).is_empty());
+    // The rule is for others.
+    assert_eq!(told(&[web, db, names("db"), for_web.clone()]).len(), 1);
+    // Without pods only what could apply is looked for.
+    assert_eq!(told(&[names("db")]).len(), 1);
+    assert_eq!(told(&[names("db"), dns(cnp, "test", l7)]).len(), 1);
+    assert!(told(&[names("db"), for_web]).is_empty());
+    assert!(told(&[names("db"), everywhere]).is_empty());
+}

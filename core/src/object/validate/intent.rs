@@ -263,7 +263,10 @@ fn names(member: &PolicyMember, found: &mut Vec<Diagnostic>) {
 fn late_stars(name: &FqdnSelector, at: &str, found: &mut Vec<Diagnostic>) {
     let text = &name.match_pattern;
     let pattern = text.value.trim();
-    let rest = pattern.strip_prefix("**.").unwrap_or(pattern);
+    // Any number of them counts as two at the start, and alone as all names.
+    let rest = pattern.trim_start_matches('*');
+    let whole_labels = rest.is_empty() || (rest.starts_with('.') && pattern.len() > rest.len() + 1);
+    let rest = if whole_labels { rest } else { pattern };
     if !rest.contains("**") || template::find(pattern).is_some() {
         return;
     }
@@ -421,6 +424,9 @@ mod tests {
             ("{matchPattern: '**.**.io'}", Some(1004)),
             ("{matchPattern: '**.a.io'}", None),
             ("{matchPattern: '*.*.io'}", None),
+            ("{matchPattern: '***.a.io'}", None),
+            ("{matchPattern: '**'}", None),
+            ("{matchPattern: '**a.io'}", Some(1004)),
             ("{matchName: db.prod.svc.cluster.local}", Some(1005)),
             ("{matchPattern: '*.svc.cluster.local.'}", Some(1005)),
             ("{matchName: svc.example.com}", None),
