@@ -120,3 +120,18 @@ fn check_prints_what_it_printed() {
 fn questions_are_answered_as_before() {
     check("cli/tests/questions.md");
 }
+
+#[test]
+fn the_examples_show_what_is_printed() {
+    let folders = std::fs::read_dir(root().join("examples")).expect("the examples");
+    let mut pages: Vec<String> = folders
+        .map(|folder| folder.expect("an entry").file_name())
+        .map(|name| format!("examples/{}/README.md", name.to_str().expect("UTF-8")))
+        .filter(|page| root().join(page).is_file())
+        .collect();
+    pages.sort();
+    assert!(pages.len() > 5, "{pages:?}");
+    for page in pages {
+        check(&page);
+    }
+}

@@ -31,8 +31,8 @@ pub const CLUSTER_NAME: Code = Code::new(1005, Warning, "name of the cluster in 
 pub fn check_policy(policy: &CiliumPolicy) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for spec in &policy.specs {
-        split_members(&spec.ingress, "from", &mut found);
-        split_members(&spec.egress, "to", &mut found);
+        split_members(&spec.ingress, &mut found);
+        split_members(&spec.egress, &mut found);
         let described = described_path(spec);
         for member in spec.ingress.iter().chain(&spec.egress) {
             http_paths(member, described, &mut found);
@@ -46,7 +46,7 @@ pub fn check_policy(policy: &CiliumPolicy) -> Vec<Diagnostic> {
 #[must_use]
 pub fn check_network_policy(policy: &NetworkPolicy) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (rules, preposition) in [(&policy.ingress, "from"), (&policy.egress, "to")] {
+    for rules in [&policy.ingress, &policy.egress] {
         for (rule, next) in rules.iter().zip(rules.iter().skip(1)) {
             let split = !rule.peers.is_empty()
                 && rule.ports.is_empty()
@@ -65,14 +65,14 @@ pub fn check_network_policy(policy: &NetworkPolicy) -> Vec<Diagnostic> {
             let place = (rule.span, next.span, &*next.path);
             let ports: Vec<String> = ports.collect();
             if !ports.iter().all(|p| p == "53") {
-                found.push(split_member(place, ports, preposition, "ports"));
+                found.push(split_member(place, &ports, "ports"));
             }
         }
     }
     found
 }
 
-fn split_members(members: &[PolicyMember], preposition: &str, found: &mut Vec<Diagnostic>) {
+fn split_members(members: &[PolicyMember], found: &mut Vec<Diagnostic>) {
     for (member, next) in members.iter().zip(members.iter().skip(1)) {
         // "All of the cluster, and for everybody else some ports" makes sense.
         let narrow = member.entities.is_none() && has_peers(member);
@@ -82,18 +82,17 @@ fn split_members(members: &[PolicyMember], preposition: &str, found: &mut Vec<Di
         // So does DNS for whichever server.
         if split && !ports.iter().all(|p| p == "53") {
             let place = (member.span, next.span, &*next.path);
-            found.push(split_member(place, ports, preposition, "toPorts"));
+            found.push(split_member(place, &ports, "toPorts"));
         }
     }
 }
 
 fn split_member(
     (first, second, path): (Span, Span, &str),
-    ports: Vec<String>,
-    preposition: &str,
+    ports: &[String],
     field: &str,
 ) -> Diagnostic {
-    let ports = match &*ports {
+    let ports = match ports {
         [one] if one == "0" => "every port".to_owned(),
         [one] => format!("port {one}"),
         several => format!("ports {}", several.join(", ")),
@@ -101,13 +100,10 @@ fn split_member(
     Diagnostic::new(
         SPLIT_MEMBER,
         second,
-        format!("the member names no peers: it opens {ports} {preposition} everybody"),
+        format!("the member names no peers: it opens {ports} to everybody"),
     )
     .at(path)
-    .label(
-        first,
-        format!("and this one opens every port {preposition} its peers"),
-    )
+    .label(first, "and this one opens every port to its peers")
     .help(format!(
         "if they are one rule, take away the dash before `{field}`: peers and ports of one member have to match both"
     ))
@@ -344,7 +340,7 @@ mod tests {
         assert_eq!(d.path, "spec.ingress[1]");
         assert_eq!(
             d.message,
-            "the member names no peers: it opens port 80 from everybody"
+            "the member names no peers: it opens port 80 to everybody"
         );
         assert_eq!(d.labels.len(), 1);
         let found = network("ingress: [{from: [{podSelector: {}}]}, {ports: [{port: 80}]}]");

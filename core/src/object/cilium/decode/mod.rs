@@ -26,6 +26,8 @@ pub const ICMP_TYPE: Code = Code::new(207, Severity::Error, "unknown ICMP type")
 /// (pkg/labels/labels.go, `Label.UnmarshalJSON`).
 pub const RULE_LABEL: Code = Code::new(208, Severity::Error, "malformed rule label");
 
+const PORTS_OF_MEMBER: &str =
+    "ports, and `rules` beside them, stand in an element of the member's `toPorts`";
 const FROM_PORTS: &str = "ports are always those of the destination: `toPorts`, on ingress too";
 const TO_PEERS: &[&str] = &[
     "toEndpoints",
@@ -191,6 +193,7 @@ fn ingress_member(f: &mut Fields<'_, '_>) -> PolicyMember {
     );
     f.foreign(&["toFQDNs"], "names select peers of egress only");
     f.foreign(&["fromPorts"], FROM_PORTS);
+    f.foreign(&["rules", "ports"], PORTS_OF_MEMBER);
     PolicyMember {
         to_ports: f.get("toPorts"),
         authentication: authentication(f),
@@ -214,6 +217,7 @@ fn egress_member(f: &mut Fields<'_, '_>) -> PolicyMember {
         "members of `egress` name their peers in `to…` fields; without one, every peer is meant",
     );
     f.foreign(&["fromPorts"], FROM_PORTS);
+    f.foreign(&["rules", "ports"], PORTS_OF_MEMBER);
     PolicyMember {
         to_ports: f.get("toPorts"),
         fqdns: f.get("toFQDNs"),
@@ -359,10 +363,13 @@ impl Decode for SelectedService {
 
 impl Decode for FqdnSelector {
     fn decode(node: &Node, decoder: &mut Decoder) -> Self {
-        decoder.fields(node, |f| Self {
-            span: f.span(),
-            match_name: f.get("matchName"),
-            match_pattern: f.get("matchPattern"),
+        decoder.fields(node, |f| {
+            f.foreign(&["rules", "ports", "toPorts"], PORTS_OF_MEMBER);
+            Self {
+                span: f.span(),
+                match_name: f.get("matchName"),
+                match_pattern: f.get("matchPattern"),
+            }
         })
     }
 }
