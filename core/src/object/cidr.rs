@@ -70,6 +70,23 @@ pub fn parse_prefix_or_addr(text: &str) -> Result<IpNet, CidrError> {
     }
 }
 
+/// An exception as [`parse_prefix_or_addr`] reads it, save that the zone of an
+/// address is dropped there (`IPStringToLabel` takes the address's prefix,
+/// which has none).
+///
+/// # Errors
+///
+/// As [`parse_prefix_or_addr`]; [`CidrError::Zone`] only of a prefix.
+pub fn parse_exception(text: &str) -> Result<IpNet, CidrError> {
+    match parse_prefix_or_addr(text) {
+        Err(CidrError::Zone) if !text.contains('/') => {
+            let (address, _) = text.split_once('%').unwrap_or((text, ""));
+            parse_addr(address).map(IpNet::from)
+        }
+        other => other,
+    }
+}
+
 /// True when `outer` covers `inner`: the same family, no longer, and
 /// containing its address.
 #[must_use]
@@ -122,6 +139,10 @@ mod tests {
         assert_eq!(parse_addr("fe80::1%eth0"), Err(CidrError::Zone));
         assert_eq!(parse_addr("fe80::1%"), Err(CidrError::Address));
         assert_eq!(parse_prefix_or_addr("::1").unwrap().prefix_len(), 128);
+        let exception = |text| parse_exception(text).map(|p| p.to_string());
+        assert_eq!(exception("fe80::1%eth0"), Ok("fe80::1/128".to_owned()));
+        assert_eq!(exception("fe80::1%"), Err(CidrError::Address));
+        assert_eq!(exception("fe80::1%eth0/64"), Err(CidrError::Zone));
     }
 
     #[test]

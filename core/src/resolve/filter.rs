@@ -91,8 +91,18 @@ impl Origin {
         if self == other || other.0.is_empty() {
             return self.clone();
         }
-        let all: BTreeSet<u32> = self.iter().chain(other.iter()).collect();
-        Self(all.into_iter().collect())
+        if self.0.last() < other.0.first() {
+            return Self(self.iter().chain(other.iter()).collect());
+        }
+        let mut all: Vec<u32> = self.iter().chain(other.iter()).collect();
+        all.sort_unstable();
+        all.dedup();
+        Self::ascending(all)
+    }
+
+    /// These rules, which are given in ascending order.
+    pub(super) fn ascending(rules: Vec<u32>) -> Self {
+        Self(rules.into())
     }
 }
 

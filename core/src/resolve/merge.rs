@@ -11,7 +11,7 @@ use crate::rule::{
 };
 use crate::selector::{SelectorId, SelectorIndex};
 use crate::source::Span;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,6 +27,11 @@ pub(super) struct FilterBuilder<'a> {
     default_deny: bool,
     filters: Vec<Filter>,
     by_key: AHashMap<FilterKey, usize>,
+    /// Places in [`Filter::policies`], by filter and selector.
+    by_selector: AHashMap<(usize, SelectorId), usize>,
+    /// The rules behind each filter's policies, ascending. While they are
+    /// collected, the policies themselves name their first rule only.
+    origins: Vec<Vec<Vec<u32>>>,
 }
 
 /// A rule with its place in the direction.
@@ -51,10 +56,17 @@ impl<'a> FilterBuilder<'a> {
             default_deny,
             filters: Vec::new(),
             by_key: AHashMap::new(),
+            by_selector: AHashMap::new(),
+            origins: Vec::new(),
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Filter> {
+    pub(super) fn finish(mut self) -> Vec<Filter> {
+        for (filter, origins) in self.filters.iter_mut().zip(self.origins) {
+            for ((_, policy), rules) in filter.policies.iter_mut().zip(origins) {
+                policy.origin = Origin::ascending(rules);
+            }
+        }
         self.filters
     }
 
@@ -68,8 +80,9 @@ impl<'a> FilterBuilder<'a> {
             return Ok(());
         };
         let mut selectors: Vec<SelectorId> = Vec::with_capacity(peers.len().max(1));
+        let mut seen = AHashSet::with_capacity(peers.len());
         for id in peers.iter().filter_map(|s| self.index.find(s)) {
-            if !selectors.contains(&id) {
+            if seen.insert(id) {
                 selectors.push(id);
             }
         }
@@ -204,20 +217,40 @@ impl<'a> FilterBuilder<'a> {
                 policies: Vec::new(),
                 wildcard: None,
             });
+            self.origins.push(Vec::new());
         }
-        let Some(filter) = self.filters.get_mut(i) else {
+        let (Some(filter), Some(origins)) = (self.filters.get_mut(i), self.origins.get_mut(i))
+        else {
             return Ok(());
         };
         for &selector in selectors {
-            match filter.policies.iter_mut().find(|(s, _)| *s == selector) {
+            let next = filter.policies.len();
+            let place = *self.by_selector.entry((i, selector)).or_insert(next);
+            match filter.policies.get_mut(place) {
                 None => {
                     if selector == self.wildcard {
-                        filter.wildcard = Some(filter.policies.len());
+                        filter.wildcard = Some(next);
                     }
                     filter.policies.push((selector, policy.clone()));
+                    origins.push(policy.origin.iter().collect());
                 }
                 Some(_) if self.index.selector(selector).is_some_and(|s| s.is_none()) => {}
-                Some((_, existing)) => merge(existing, policy, rules)?,
+                Some((_, existing)) => {
+                    let merged = merge(existing, policy, rules)?;
+                    let Some(origin) = origins.get_mut(place) else {
+                        continue;
+                    };
+                    match merged {
+                        Merged::Kept => {}
+                        Merged::Replaced => *origin = policy.origin.iter().collect(),
+                        // Rules come in ascending order.
+                        Merged::Both => {
+                            let last = origin.last().copied();
+                            let new = policy.origin.iter();
+                            origin.extend(new.filter(|n| last.is_none_or(|last| last < *n)));
+                        }
+                    }
+                }
             }
         }
         Ok(())
@@ -262,22 +295,31 @@ fn outranks(verdict: RuleVerdict, other: RuleVerdict) -> bool {
     }
 }
 
+/// Whose a merged policy is.
+enum Merged {
+    /// The existing one stays.
+    Kept,
+    /// The new one takes its place.
+    Replaced,
+    /// It is of both.
+    Both,
+}
+
 fn merge(
     existing: &mut SelectorPolicy,
     new: &SelectorPolicy,
     rules: &[Arc<Rule>],
-) -> Result<(), ResolveError> {
+) -> Result<Merged, ResolveError> {
     if same_policy(existing, new) {
-        existing.origin = existing.origin.merge(&new.origin);
-        return Ok(());
+        return Ok(Merged::Both);
     }
     let equal = existing.priority == new.priority;
     if existing.priority < new.priority || (equal && outranks(existing.verdict, new.verdict)) {
-        return Ok(());
+        return Ok(Merged::Kept);
     }
     if existing.priority > new.priority || (equal && outranks(new.verdict, existing.verdict)) {
         *existing = new.clone();
-        return Ok(());
+        return Ok(Merged::Replaced);
     }
     let conflict = |what: String| {
         let span = |o: &Origin| {
@@ -337,19 +379,17 @@ fn merge(
         new.tls.originating.as_ref(),
     )
     .ok_or_else(|| conflict("originating TLS contexts differ".to_owned()))?;
-    let server_names: BTreeSet<Arc<str>> = existing
-        .server_names
-        .union(&new.server_names)
-        .cloned()
-        .collect();
+    let names_given = !existing.server_names.is_empty() || !new.server_names.is_empty();
     // Only the side that was there first is looked at: the order of rules
     // decides whether server names and layer-7 rules go together.
-    if !server_names.is_empty() && !existing.l7.is_empty() && terminating.is_none() {
+    if names_given && !existing.l7.is_empty() && terminating.is_none() {
         return Err(conflict(
             "server names cannot be combined with layer-7 rules without terminating TLS".to_owned(),
         ));
     }
-    let l7 = merge_l7(&existing.l7, &new.l7);
+    let mut server_names = std::mem::take(&mut existing.server_names);
+    server_names.extend(new.server_names.iter().cloned());
+    let l7 = merge_l7(std::mem::take(&mut existing.l7), &new.l7);
     *existing = SelectorPolicy {
         priority: existing.priority,
         verdict: existing.verdict,
@@ -363,9 +403,9 @@ fn merge(
         server_names,
         l7,
         authentication,
-        origin: existing.origin.merge(&new.origin),
+        origin: existing.origin.clone(),
     };
-    Ok(())
+    Ok(Merged::Both)
 }
 
 /// The one that is there, or both when they agree; `None` when they differ.
@@ -381,9 +421,11 @@ fn same_policy(a: &SelectorPolicy, b: &SelectorPolicy) -> bool {
     let set = |l7: &L7Rules| {
         let http: BTreeSet<_> = l7.http.iter().cloned().collect();
         let dns: BTreeSet<_> = l7.dns.iter().cloned().collect();
-        (l7.http.len(), l7.dns.len(), http, dns)
+        (http, dns)
     };
-    a.priority == b.priority
+    let same_length = a.l7.http.len() == b.l7.http.len() && a.l7.dns.len() == b.l7.dns.len();
+    same_length
+        && a.priority == b.priority
         && a.verdict == b.verdict
         && a.parser == b.parser
         && a.listener_priority == b.listener_priority
@@ -396,9 +438,10 @@ fn same_policy(a: &SelectorPolicy, b: &SelectorPolicy) -> bool {
 
 /// Rules of both; when only one side has some, the other side's freedom is
 /// kept by a rule that matches everything.
-fn merge_l7(a: &L7Rules, b: &L7Rules) -> L7Rules {
-    let mut merged = if a.is_empty() { b.clone() } else { a.clone() };
-    if a.is_empty() != b.is_empty() {
+fn merge_l7(a: L7Rules, b: &L7Rules) -> L7Rules {
+    let one_is_empty = a.is_empty() != b.is_empty();
+    let mut merged = if a.is_empty() { b.clone() } else { a };
+    if one_is_empty {
         if !merged.http.is_empty() {
             push_new(&mut merged.http, Arc::new(HttpRule::default()));
         } else {

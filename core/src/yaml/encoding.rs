@@ -19,8 +19,9 @@ use std::borrow::Cow;
 /// # Errors
 ///
 /// A [`CHARACTER`](super::CHARACTER) diagnostic at the first byte that is not
-/// text. The source to register under `source` is then best
-/// [`String::from_utf8_lossy`], which keeps everything before it in place.
+/// text, its place counted in `bytes`. The source to register under `source`
+/// is then best [`String::from_utf8_lossy`], which of UTF-8 keeps everything
+/// before it in place.
 pub fn decode_utf8(source: SourceId, bytes: &[u8]) -> Result<Cow<'_, str>, Box<Diagnostic>> {
     match bytes {
         [0xFF, 0xFE, rest @ ..] => decode_utf16(source, rest, u16::from_le_bytes),
@@ -44,21 +45,22 @@ fn decode_utf16(
 ) -> Result<Cow<'_, str>, Box<Diagnostic>> {
     let (pairs, rest) = bytes.as_chunks();
     let mut text = String::with_capacity(bytes.len());
+    // After the mark.
+    let mut at = 2;
     for c in char::decode_utf16(pairs.iter().map(|&pair| unit(pair))) {
         match c {
-            Ok(c) => text.push(c),
+            Ok(c) => {
+                text.push(c);
+                at += 2 * c.len_utf16();
+            }
             Err(e) => {
                 let message = format!("0x{:04x} is not UTF-16", e.unpaired_surrogate());
-                return Err(refuse(source, text.len(), message));
+                return Err(refuse(source, at, message));
             }
         }
     }
     if !rest.is_empty() {
-        return Err(refuse(
-            source,
-            text.len(),
-            "half a character at the end".to_owned(),
-        ));
+        return Err(refuse(source, at, "half a character at the end".to_owned()));
     }
     Ok(Cow::Owned(text))
 }
@@ -88,7 +90,8 @@ mod tests {
         let at = |bytes: &[u8]| decode_utf8(SourceId(0), bytes).unwrap_err().span.start;
         assert_eq!(at(b"ab\xFFc"), 2);
         assert_eq!(at(b"ab\xC3"), 2);
-        assert_eq!(at(b"\xFF\xFEa\0\x3D\xD8"), 1);
-        assert_eq!(at(b"\xFF\xFEa\0b"), 1);
+        assert_eq!(at(b"\xFF\xFEa\0\x3D\xD8"), 4);
+        assert_eq!(at(b"\xFF\xFEa\0b"), 4);
+        assert_eq!(at(b"\xFE\xFF\x20\xAC\xD8\x3D\xDE\0\xDE\0"), 8);
     }
 }

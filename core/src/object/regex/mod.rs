@@ -37,6 +37,7 @@ pub fn check(text: &str) -> Result<(), RegexError> {
         at: 0,
         groups: vec![Group::default()],
         repeated: false,
+        no_posix_end: false,
     };
     while checker.step()? {}
     if checker.groups.len() > 1 {
@@ -99,6 +100,8 @@ struct Checker<'t> {
     groups: Vec<Group>,
     /// The previous token was a repetition.
     repeated: bool,
+    /// There is no `:]` in the rest.
+    no_posix_end: bool,
 }
 
 impl<'t> Checker<'t> {
@@ -398,7 +401,7 @@ impl<'t> Checker<'t> {
             }
             first = false;
             if let Some(named) = rest.strip_prefix("[:")
-                && let Some((name, _)) = named.split_once(":]")
+                && let Some(name) = self.posix_name(named)
             {
                 if !POSIX_CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
                     return self.fail("invalid character class range");
@@ -429,6 +432,17 @@ impl<'t> Checker<'t> {
         }
     }
 
+    /// What stands before the next `:]`. When none is left, none is looked for
+    /// again, lest many `[:` cost their square.
+    fn posix_name(&mut self, text: &'t str) -> Option<&'t str> {
+        if self.no_posix_end {
+            return None;
+        }
+        let name = text.split_once(":]").map(|(name, _)| name);
+        self.no_posix_end = name.is_none();
+        name
+    }
+
     fn class_char(&mut self, class: usize) -> Result<char, RegexError> {
         match self.rest().chars().next() {
             None => Err(self.error("missing closing ]", class)),
@@ -444,7 +458,13 @@ impl<'t> Checker<'t> {
 /// `{n}`, `{n,}` or `{n,m}` at the start of a text, with its length; anything
 /// else is no repetition.
 fn counts(text: &str) -> Option<(u64, Option<u64>, usize)> {
-    let (body, _) = text.strip_prefix('{')?.split_once('}')?;
+    // Only what can be a count is searched, lest many braces cost their square.
+    let body = text.strip_prefix('{')?;
+    let end = body.find(|c: char| !c.is_ascii_digit() && c != ',')?;
+    let (body, rest) = body.split_at(end);
+    if !rest.starts_with('}') {
+        return None;
+    }
     let number = |digits: &str| {
         let valid = !digits.is_empty()
             && digits.bytes().all(|b| b.is_ascii_digit())

@@ -4,7 +4,7 @@ use super::Translator;
 use super::service::service_peers;
 use crate::label::keys;
 use crate::object::SelectorOperator;
-use crate::object::cidr::parse_prefix_or_addr;
+use crate::object::cidr::{parse_exception, parse_prefix_or_addr};
 use crate::object::cilium::{AwsGroup, CidrRule, Group, PolicyMember};
 use crate::selector::{LabelQuery, Selector};
 use crate::source::{Span, Spanned};
@@ -172,7 +172,7 @@ impl Translator<'_> {
 
 fn except(list: &[Spanned<String>]) -> Vec<(&str, IpNet)> {
     list.iter()
-        .filter_map(|e| Some((e.as_str(), parse_prefix_or_addr(e).ok()?)))
+        .filter_map(|e| Some((e.as_str(), parse_exception(e).ok()?)))
         .collect()
 }
 
