@@ -9,11 +9,12 @@ use super::format::{
 };
 use super::world::{Group, PolicyPrefixes, World};
 use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::explain::{Explanation, Subject};
 use crate::identity::NumericIdentity;
 use crate::object::Object;
 use crate::object::cidr::parse_prefix;
-use crate::object::load::{LoadOptions, Outcome, Strictness, load};
+use crate::object::load::{DocumentReport, LoadOptions, Loaded, Outcome, Strictness, load};
 use crate::policy_map::{
     Key, MatchType, Outcome as Decision, PolicyMap, Question, StandInProxyPorts, Verdict,
 };
@@ -46,6 +47,7 @@ pub struct Prepared<'s> {
     config: Config,
     sources: Sources,
     policies: Vec<PolicyAnswer>,
+    diagnostics: Vec<Vec<Diagnostic>>,
     world: World,
     repository: Repository,
     resolved: Vec<Resolved>,
@@ -56,6 +58,14 @@ impl Prepared<'_> {
     #[must_use]
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// What there is to say about each document, in the order of
+    /// [`Answer::policies`]. Cilium has no such thing, so it is no part of an
+    /// answer.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Vec<Diagnostic>] {
+        &self.diagnostics
     }
 
     /// What this engine makes of the scenario.
@@ -119,11 +129,12 @@ impl Scenario {
     pub fn prepare(&self) -> Prepared<'_> {
         let config = Config::from(&self.config);
         let mut sources = Sources::new();
-        let (policies, documents) = self.load(&config, &mut sources);
+        let (documents, in_force) = self.load(&config, &mut sources);
+        let (policies, diagnostics) = documents.into_iter().unzip();
         let mut groups: Vec<Group> = Vec::new();
         let mut prefixes = Vec::new();
         let mut rules = Vec::new();
-        for document in documents {
+        for document in in_force {
             match document {
                 InForce::Group(_, group) => groups.push(group),
                 InForce::Rules(resource, list) => {
@@ -162,6 +173,7 @@ impl Scenario {
             config,
             sources,
             policies,
+            diagnostics,
             world,
             repository,
             resolved,
@@ -170,7 +182,11 @@ impl Scenario {
 
     /// Loads every document; of those with the same resource the last accepted
     /// one is in force.
-    fn load(&self, config: &Config, sources: &mut Sources) -> (Vec<PolicyAnswer>, Vec<InForce>) {
+    fn load(
+        &self,
+        config: &Config,
+        sources: &mut Sources,
+    ) -> (Vec<(PolicyAnswer, Vec<Diagnostic>)>, Vec<InForce>) {
         let mut options = LoadOptions::new(config);
         if self.config.enforce_schema {
             options.strictness = Strictness::Crds;
@@ -182,6 +198,7 @@ impl Scenario {
             let source = sources.add("policy", text.as_str());
             let loaded = load(source, text, &options);
             for report in &loaded.documents {
+                let said = diagnostics_of(report, &loaded);
                 let mut answer = PolicyAnswer {
                     index: answers.len(),
                     kind: report.kind.clone(),
@@ -210,20 +227,15 @@ impl Scenario {
                     },
                     Outcome::Refused(stage) => {
                         stage.as_str().clone_into(&mut answer.stage);
-                        answer.error = loaded
-                            .diagnostics
+                        answer.error = said
                             .iter()
-                            .find(|d| {
-                                d.severity == crate::diagnostic::Severity::Error
-                                    && report.span.start <= d.span.start
-                                    && d.span.start <= report.span.end
-                            })
+                            .find(|d| d.severity == Severity::Error)
                             .map(|d| d.message.clone())
                             .unwrap_or_default();
                     }
                     Outcome::Skipped(_) => "decode".clone_into(&mut answer.stage),
                 }
-                answers.push(answer);
+                answers.push((answer, said));
             }
         }
         (answers, in_force)
@@ -255,6 +267,16 @@ impl Scenario {
         });
         Resolved { id, ports, result }
     }
+}
+
+/// The diagnostics within a document.
+fn diagnostics_of(report: &DocumentReport, loaded: &Loaded) -> Vec<Diagnostic> {
+    loaded
+        .diagnostics
+        .iter()
+        .filter(|d| report.span.start <= d.span.start && d.span.start <= report.span.end)
+        .cloned()
+        .collect()
 }
 
 fn in_force_of(object: &Object, translator: &Translator<'_>) -> Option<InForce> {

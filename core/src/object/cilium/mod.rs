@@ -103,6 +103,9 @@ pub struct PolicyMember {
     pub services: Vec<ServiceRef>,
     /// `toFQDNs`.
     pub fqdns: Vec<FqdnSelector>,
+    /// Fields of the last three that are there and empty, which Cilium takes
+    /// for absent.
+    pub absent_lists: Vec<Spanned<String>>,
     /// `toPorts`.
     pub to_ports: Vec<PortRule>,
     /// `icmps`.

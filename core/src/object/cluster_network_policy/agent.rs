@@ -122,7 +122,7 @@ impl Check<'_> {
             ),
             (None, None) if policy.has_effect() => self.report(
                 SUBJECT,
-                policy.span,
+                policy.subject_span,
                 path,
                 "the subject has neither `namespaces` nor `pods`",
                 "`namespaces: {}` selects every pod; without a subject Cilium's agent crashes",

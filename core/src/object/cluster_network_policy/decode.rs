@@ -7,7 +7,7 @@ use super::{
 };
 use crate::object::decode::{Decode, Decoder};
 use crate::object::{LabelSelector, meta};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::yaml::Node;
 
 impl Decode for ClusterNetworkPolicy {
@@ -23,6 +23,7 @@ impl Decode for ClusterNetworkPolicy {
                 meta,
                 tier: spec.tier,
                 priority: spec.priority,
+                subject_span: spec.subject.span.unwrap_or(node.span),
                 subject_namespaces: spec.subject.namespaces,
                 subject_pods: spec.subject.pods,
                 ingress: spec.ingress,
@@ -74,6 +75,7 @@ impl Decode for Spec {
 /// `spec.subject`.
 #[derive(Default)]
 pub(super) struct Subject {
+    pub(super) span: Option<Span>,
     pub(super) namespaces: Option<LabelSelector>,
     pub(super) pods: Option<NamespacedPods>,
 }
@@ -81,6 +83,7 @@ pub(super) struct Subject {
 impl Decode for Subject {
     fn decode(node: &Node, decoder: &mut Decoder) -> Self {
         decoder.fields(node, |f| Self {
+            span: Some(f.span()),
             namespaces: f.with("namespaces", namespaces).flatten(),
             pods: f.get("pods"),
         })

@@ -50,6 +50,8 @@ pub struct ClusterNetworkPolicy {
     pub tier: Spanned<String>,
     /// `spec.priority`, 0–1000.
     pub priority: Spanned<i32>,
+    /// `spec.subject`, or the whole object without one.
+    pub subject_span: Span,
     /// `spec.subject.namespaces`.
     pub subject_namespaces: Option<LabelSelector>,
     /// `spec.subject.pods`.

@@ -53,6 +53,7 @@ fn decode(node: &Node, decoder: &mut Decoder, kind: ClusterPolicyKind) -> Cluste
             meta,
             tier: Spanned::new(tier.to_owned(), node.span),
             priority: spec.priority,
+            subject_span: spec.subject.span.unwrap_or(node.span),
             subject_namespaces: spec.subject.namespaces,
             subject_pods: spec.subject.pods,
             ingress: spec.ingress,

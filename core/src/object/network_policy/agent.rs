@@ -25,6 +25,9 @@ pub const IP_BLOCK_AND_SELECTOR: Code =
 pub const EMPTY_PEER: Code = Code::new(505, Severity::Warning, "empty peer");
 /// A port that is neither a number nor a name.
 pub const PORT: Code = Code::new(506, Severity::Warning, "unreadable port");
+/// A port that Cilium reads as another than it seems: digits after a zero are
+/// octal, and port 0 is every port.
+pub const PORT_SPELLING: Code = Code::new(510, Severity::Warning, "port read in an unusual way");
 /// `endPort` that has no effect.
 pub const END_PORT: Code = Code::new(507, Severity::Warning, "endPort without effect");
 /// A policy without `spec`, which still isolates.
@@ -232,27 +235,31 @@ fn check_port_text(port: &Spanned<IntOrString>, path: &str, found: &mut Vec<Diag
     if is_service_name(&text) {
         return;
     }
-    let (message, help) = match parse_number(&text) {
+    let (code, message, help) = match parse_number(&text) {
         Ok(0) => (
+            PORT_SPELLING,
             format!("port `{text}` means every port of the protocol"),
             "leave out `port` for that; the API server refuses it",
         ),
         Ok(n) if n.to_string() != text => (
+            PORT_SPELLING,
             format!("Cilium reads port `{text}` as {n}"),
             "write port numbers as plain decimal numbers",
         ),
         Ok(_) => return,
         Err(PortError::Range) => (
+            PORT,
             format!("Cilium reads port `{text}` as 65535, the highest there is"),
             "ports go from 1 to 65535; the API server refuses others",
         ),
         Err(PortError::Syntax) => (
+            PORT,
             format!("port `{text}` is neither a number nor a name: Cilium takes every port"),
             "names have at most 15 letters, digits and single `-`; the API server refuses others",
         ),
     };
     found.push(
-        Diagnostic::new(PORT, port.span, message)
+        Diagnostic::new(code, port.span, message)
             .at(path)
             .help(help),
     );

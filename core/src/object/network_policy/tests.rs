@@ -260,7 +260,7 @@ const CASES: &[Case] = &[
     // Ports.
     (
         "spec: {podSelector: {}, ingress: [{ports: [{port: 0}]}]}",
-        &["NV0506 spec.ingress[0].ports[0].port"],
+        &["NV0510 spec.ingress[0].ports[0].port"],
         false,
         &["NV0363 spec.ingress[0].ports[0].port"],
     ),
@@ -284,7 +284,7 @@ const CASES: &[Case] = &[
     ),
     (
         "spec: {podSelector: {}, ingress: [{ports: [{port: '010'}]}]}",
-        &["NV0506 spec.ingress[0].ports[0].port"],
+        &["NV0510 spec.ingress[0].ports[0].port"],
         false,
         &["NV0363 spec.ingress[0].ports[0].port"],
     ),

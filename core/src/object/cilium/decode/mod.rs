@@ -164,6 +164,7 @@ fn ingress_peers(f: &mut Fields<'_, '_>) -> PolicyMember {
         cidrs: f.get("fromCIDR"),
         cidr_sets: f.get("fromCIDRSet"),
         groups: f.get("fromGroups"),
+        absent_lists: empty_lists(f, &["fromGroups"]),
         icmps: f.get("icmps"),
         ..PolicyMember::default()
     }
@@ -181,6 +182,7 @@ fn egress_peers(f: &mut Fields<'_, '_>) -> PolicyMember {
         cidr_sets: f.get("toCIDRSet"),
         groups: f.get("toGroups"),
         services: f.get("toServices"),
+        absent_lists: empty_lists(f, &["toGroups", "toServices"]),
         icmps: f.get("icmps"),
         ..PolicyMember::default()
     }
@@ -218,12 +220,12 @@ fn egress_member(f: &mut Fields<'_, '_>) -> PolicyMember {
     );
     f.foreign(&["fromPorts"], FROM_PORTS);
     f.foreign(&["rules", "ports"], PORTS_OF_MEMBER);
-    PolicyMember {
-        to_ports: f.get("toPorts"),
-        fqdns: f.get("toFQDNs"),
-        authentication: authentication(f),
-        ..egress_peers(f)
-    }
+    let mut member = egress_peers(f);
+    member.to_ports = f.get("toPorts");
+    member.fqdns = f.get("toFQDNs");
+    member.absent_lists.extend(empty_lists(f, &["toFQDNs"]));
+    member.authentication = authentication(f);
+    member
 }
 
 fn egress_deny_member(f: &mut Fields<'_, '_>) -> PolicyMember {
@@ -234,6 +236,17 @@ fn egress_deny_member(f: &mut Fields<'_, '_>) -> PolicyMember {
         to_ports: deny_ports(f),
         ..egress_peers(f)
     }
+}
+
+/// Those of these lists that are there and empty.
+fn empty_lists(f: &mut Fields<'_, '_>, names: &[&'static str]) -> Vec<Spanned<String>> {
+    let entries = names
+        .iter()
+        .filter_map(|name| Some((*name, f.entry(name)?)));
+    entries
+        .filter(|(_, entry)| matches!(&entry.node.value, Value::List(items) if items.is_empty()))
+        .map(|(name, entry)| Spanned::new(name.to_owned(), entry.node.span))
+        .collect()
 }
 
 fn authentication(f: &mut Fields<'_, '_>) -> Option<Spanned<String>> {

@@ -148,9 +148,10 @@ pub const NO_PEERS: Code = Code::new(487, Warning, "empty list of peers");
 pub const EMPTY_MEMBER: Code = Code::new(488, Warning, "empty member");
 /// `toPorts` or `icmps` of empty elements only: nothing is matched.
 pub const NO_PORTS: Code = Code::new(489, Warning, "empty list of ports");
-/// `endPort` with a named port or port 0.
+/// `endPort` with port 0, or on egress with a named port.
 pub const END_PORT_IGNORED: Code = Code::new(490, Warning, "end port without effect");
-/// An empty `cidrGroupSelector`, which Cilium takes for everybody.
+/// An empty `cidrGroupSelector`, which Cilium takes for everybody, or beside
+/// `except` for the whole world.
 pub const GROUP_WILDCARD: Code = Code::new(491, Warning, "CIDR group selector for everybody");
 /// An authentication mode Cilium does not know; it counts as none.
 pub const AUTH_MODE: Code = Code::new(492, Warning, "unknown authentication mode");
@@ -162,3 +163,9 @@ pub const SUBJECT_NAMESPACE: Code = Code::new(494, Warning, "namespace in a subj
 pub const PROTOCOL_DISABLED: Code = Code::new(495, Warning, "protocol is switched off");
 /// DNS rules on another port than 53.
 pub const DNS_PORT: Code = Code::new(496, Info, "DNS rules on another port");
+/// `endPort` with a named port on ingress: the range begins at another port in
+/// every pod (pkg/policy/l4.go `toMapState`).
+pub const NAMED_RANGE: Code = Code::new(497, Warning, "port range from a named port");
+/// An empty `toFQDNs`, `toServices`, `toGroups` or `fromGroups`: it counts as
+/// absent, so that the member is about everybody.
+pub const ABSENT_LIST: Code = Code::new(498, Warning, "empty list that means everybody");

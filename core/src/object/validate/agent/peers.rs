@@ -73,6 +73,23 @@ impl Checker<'_> {
                 );
             }
         }
+        let kinds = peer_kinds(member);
+        let open = kinds.iter().all(|k| k.first.is_none() && !k.selects_nobody)
+            && !(member.to_ports.is_empty() && member.icmps.is_empty());
+        if let Some(empty) = member.absent_lists.first()
+            && open
+        {
+            self.report(
+                ABSENT_LIST,
+                empty.span,
+                format!("{}.{}", member.path, empty.value),
+                format!(
+                    "the empty `{}` counts as absent: every peer is meant",
+                    empty.value
+                ),
+                "remove the member if nobody is meant",
+            );
+        }
         if let Some(service) = member.services.first()
             && list.deny
         {
@@ -195,7 +212,22 @@ impl Checker<'_> {
             (rule.cidr_group_selector.is_some(), rule.span),
         ];
         if let Some(selector) = &rule.cidr_group_selector {
-            self.group_selector(selector, &format!("{path}.cidrGroupSelector"));
+            let path = format!("{path}.cidrGroupSelector");
+            self.group_selector(selector, &path);
+            if selector.match_labels.is_empty() && selector.match_expressions.is_empty() {
+                let message = if rule.except.is_empty() {
+                    "an empty `cidrGroupSelector` means everybody, pods and nodes included"
+                } else {
+                    "an empty `cidrGroupSelector` means the whole world but the exceptions, not the groups"
+                };
+                self.report(
+                    GROUP_WILDCARD,
+                    selector.span,
+                    path,
+                    message,
+                    "select groups by a label they all have, or name them with `cidrGroupRef`",
+                );
+            }
         }
         match given.iter().filter(|(given, _)| *given).count() {
             0 => {

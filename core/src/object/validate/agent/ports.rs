@@ -15,13 +15,11 @@ impl Checker<'_> {
     /// `PortRule.sanitize`, `PortDenyRule.sanitize`.
     pub(super) fn port_rule(&mut self, rule: &PortRule, path: &str, list: MemberList) {
         self.before_ports(rule, path);
-        if let Some(first) = rule.ports.first()
-            && rule.ports.len() > MAX_PORTS
-        {
+        if let Some(beyond) = rule.ports.get(MAX_PORTS) {
             self.report(
                 TOO_MANY_PORTS,
-                first.span,
-                format!("{path}.ports"),
+                beyond.span,
+                format!("{path}.ports[{MAX_PORTS}]"),
                 format!(
                     "{} ports, at most {MAX_PORTS} are allowed",
                     rule.ports.len()
@@ -31,14 +29,20 @@ impl Checker<'_> {
         }
         for (i, port) in rule.ports.iter().enumerate() {
             let path = format!("{path}.ports[{i}]");
-            self.port_protocol(port, &path, rule);
+            self.port_protocol(port, &path, rule, list);
             self.l7_on_port(rule, port, &path);
         }
         self.after_ports(rule, path, list);
     }
 
     /// `PortProtocol.sanitize`.
-    fn port_protocol(&mut self, port: &PortProtocol, path: &str, rule: &PortRule) {
+    fn port_protocol(
+        &mut self,
+        port: &PortProtocol,
+        path: &str,
+        rule: &PortRule,
+        list: MemberList,
+    ) {
         let text = &port.port;
         let at = format!("{path}.port");
         if text.value.is_empty() {
@@ -67,7 +71,7 @@ impl Checker<'_> {
             }
         }
         self.protocol(port, path);
-        self.port_hints(port, path);
+        self.port_hints(port, path, list);
     }
 
     fn bad_port(&mut self, port: &PortProtocol, error: PortError, path: String) {
@@ -144,7 +148,7 @@ impl Checker<'_> {
         }
     }
 
-    fn port_hints(&mut self, port: &PortProtocol, path: &str) {
+    fn port_hints(&mut self, port: &PortProtocol, path: &str, list: MemberList) {
         let end = port.end_port.value;
         if end == 0 {
             return;
@@ -162,12 +166,21 @@ impl Checker<'_> {
             return;
         }
         match port::parse_port(&port.port.value) {
+            Ok(Port::Name(name)) if list.ingress => self.report(
+                NAMED_RANGE,
+                span,
+                at,
+                format!(
+                    "the range begins at the port that `{name}` stands for, which each pod decides"
+                ),
+                "give the first port of the range by its number",
+            ),
             Ok(Port::Name(name)) => self.report(
                 END_PORT_IGNORED,
                 span,
                 at,
-                format!("`endPort` beside the named port `{name}`"),
-                "egress ignores it; ingress counts the range from the number the name stands for",
+                format!("`endPort` is ignored beside the named port `{name}`"),
+                "give the first port of the range by its number",
             ),
             Ok(Port::Number(0)) => self.report(
                 END_PORT_IGNORED,
@@ -189,11 +202,11 @@ impl Checker<'_> {
 
     /// `ICMPRule.verify`.
     pub(super) fn icmp_rule(&mut self, rule: &IcmpRule, path: &str) {
-        if rule.fields.len() > MAX_ICMP_FIELDS {
+        if let Some(beyond) = rule.fields.get(MAX_ICMP_FIELDS) {
             self.report(
                 ICMP_FIELDS,
-                rule.span,
-                format!("{path}.fields"),
+                beyond.icmp_type.span,
+                format!("{path}.fields[{MAX_ICMP_FIELDS}]"),
                 format!(
                     "{} fields, at most {MAX_ICMP_FIELDS} are allowed",
                     rule.fields.len()

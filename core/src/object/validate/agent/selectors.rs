@@ -25,15 +25,6 @@ impl Checker<'_> {
         self.selector_of(selector, path, |key| {
             Cow::Owned(with_source("cidrgroup", key))
         });
-        if selector.match_labels.is_empty() && selector.match_expressions.is_empty() {
-            self.report(
-                GROUP_WILDCARD,
-                selector.span,
-                path,
-                "an empty `cidrGroupSelector` means everybody, pods and nodes included",
-                "select groups by a label they all have, or name them with `cidrGroupRef`",
-            );
-        }
     }
 
     fn selector_of(
