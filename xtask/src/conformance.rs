@@ -7,7 +7,7 @@ use crate::job::{self, Tally, cargo, root};
 use crate::oracle::{self, answer_lines};
 use netverdict::scenario::{Answer, Scenario};
 use netverdict_compare::{Difference, Outcome, differences};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,6 +51,10 @@ pub(crate) struct Report {
     pub(crate) unstable: u64,
     pub(crate) verdicts: BTreeMap<String, u64>,
     pub(crate) kinds: BTreeMap<String, u64>,
+    /// What Cilium answers differently from run to run, by name.
+    pub(crate) by_chance: BTreeMap<String, u64>,
+    /// Scenarios in which that came out at the second look only.
+    pub(crate) second_look: u64,
     /// Scenario number in the run and how it differs.
     pub(crate) differing: Vec<(u64, Vec<Difference>)>,
 }
@@ -135,6 +139,7 @@ pub(crate) fn compare(run: &Run) -> Result<Report, String> {
                 expected.unstable.extend(read(answer)?.unstable);
             }
             wrong = differences(&Outcome::of(&expected), &found);
+            report.second_look += u64::from(wrong.is_empty());
         }
         report.count(&expected);
         if !wrong.is_empty() {
@@ -149,6 +154,10 @@ impl Report {
     fn count(&mut self, answer: &Answer) {
         self.scenarios += 1;
         self.unstable += u64::from(!answer.unstable.is_empty());
+        let chance: BTreeSet<&String> = answer.unstable.iter().collect();
+        for path in chance {
+            *self.by_chance.entry(field(path)).or_default() += 1;
+        }
         for policy in &answer.policies {
             self.documents += 1;
             self.refused += u64::from(!policy.accepted);
@@ -222,15 +231,19 @@ fn keep(number: usize, question: &str, theirs: &str, ours: &str) -> Result<(), S
 pub(crate) fn print(report: &Report) {
     println!(
         "{} scenarios, {} documents ({} refused), {} endpoints, {} map entries, {} verdicts; \
-         {} scenarios with something Cilium leaves to chance",
+         {} scenarios in which Cilium answers differently from run to run ({} noticed when asked {SECOND_LOOK} times more)",
         report.scenarios,
         report.documents,
         report.refused,
         report.endpoints,
         report.entries,
         report.queries,
-        report.unstable
+        report.unstable,
+        report.second_look
     );
+    for (field, count) in &report.by_chance {
+        println!("  from run to run: {field}: {count}");
+    }
     for (number, wrong) in report.differing.iter().take(SHOWN) {
         println!("\nscenario {number}: {} differences", wrong.len());
         for difference in wrong {
@@ -306,8 +319,11 @@ fn document(run: &Run, report: &Report) -> Result<String, String> {
         line("policy-map entries", report.entries.to_string())?;
         line("verdicts", report.queries.to_string())?;
         line(
-            "scenarios with unstable values",
-            report.unstable.to_string(),
+            "scenarios in which Cilium answers differently from run to run",
+            format!(
+                "{}, of which {} noticed when asked {SECOND_LOOK} times more",
+                report.unstable, report.second_look
+            ),
         )
     })();
     write.map_err(|e| e.to_string())?;
@@ -322,6 +338,13 @@ fn document(run: &Run, report: &Report) -> Result<String, String> {
     let fields = report.fields();
     if !fields.is_empty() {
         let _ = write!(page, "\nValues that differ: {}.\n", list(&fields));
+    }
+    if !report.by_chance.is_empty() {
+        let _ = write!(
+            page,
+            "\nValues that Cilium answers differently from run to run, not compared: {}.\n",
+            list(&report.by_chance)
+        );
     }
     let _ = write!(
         page,
@@ -346,7 +369,7 @@ const EXCEPTIONS: &str = "\
 - **Lookups are those of the datapath** (`bpf/lib/policy.h`), worked out on Cilium's own map. Cilium's Go
   `Lookup`, a test helper, returns other authentication for some ties; it is not what packets meet.
 - **Entries marked `invalid`**, which Pass rules leave behind, are compared as entries but skipped by lookups.
-- Services, fixed identities and fragments cannot be said in a scenario.
+- Services, fixed identities and fragments cannot be said in a scenario; `testdata/worlds` has cases about them.
 ";
 
 fn output(command: &mut Command) -> Result<String, String> {

@@ -15,6 +15,7 @@ usage: cargo xtask <job>
 
   ci                    every required check; ends with `N passed, N failed, N skipped`
   testdata [--bless]    answer testdata/cases with Cilium's engine and compare (or write what it says)
+           [--bless-diagnostics]   write netverdict's diagnostics into the cases
   conformance [--count N] [--seed S] [--profile P] [--repeat N] [--write]
                         random scenarios through Cilium's engine and netverdict; --write: docs/conformance.md
   docs [--check]        write the generated pages of docs/, or see that they are up to date
@@ -24,23 +25,23 @@ usage: cargo xtask <job>
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut arguments = arguments.iter().map(String::as_str);
-    let result = match arguments.next() {
-        Some("ci") => options(arguments, &[]).and_then(|_| ci::run()),
-        Some("soak") => options(arguments, &[]).and_then(|_| ci::soak()),
-        Some("testdata") => options(arguments, &["--bless"])
-            .and_then(|o| testdata::run(o.contains(&("--bless", ""))).map(|()| true)),
-        Some("conformance") => {
-            let known = ["--count=", "--seed=", "--profile=", "--repeat=", "--write"];
-            options(arguments, &known).and_then(|o| conformance::run(&o))
-        }
-        Some("docs") => {
-            options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
-        }
-        _ => {
-            eprint!("{USAGE}");
-            return ExitCode::from(1);
-        }
-    };
+    let result =
+        match arguments.next() {
+            Some("ci") => options(arguments, &[]).and_then(|_| ci::run()),
+            Some("soak") => options(arguments, &[]).and_then(|_| ci::soak()),
+            Some("testdata") => options(arguments, &["--bless", "--bless-diagnostics"])
+                .and_then(|o| testdata_job(&o)),
+            Some("conformance") => {
+                let known = ["--count=", "--seed=", "--profile=", "--repeat=", "--write"];
+                options(arguments, &known).and_then(|o| conformance::run(&o))
+            }
+            Some("docs") => options(arguments, &["--check"])
+                .and_then(|o| docs::run(!o.is_empty()).map(|()| true)),
+            _ => {
+                eprint!("{USAGE}");
+                return ExitCode::from(1);
+            }
+        };
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
@@ -49,6 +50,17 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+fn testdata_job(options: &[(&str, &str)]) -> Result<bool, String> {
+    let asked = |name| options.contains(&(name, ""));
+    if asked("--bless") || !asked("--bless-diagnostics") {
+        testdata::run(asked("--bless"))?;
+    }
+    if asked("--bless-diagnostics") {
+        testdata::bless_diagnostics()?;
+    }
+    Ok(true)
 }
 
 /// Reads `--name` and, for names known as `--name=`, their values.

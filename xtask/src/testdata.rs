@@ -2,13 +2,13 @@
 //!
 //! In: case files. Out: the same files with what Cilium's own engine answers,
 //! or a list of where they say something else. The answers never come from
-//! netverdict.
+//! netverdict; only the diagnostics do, which Cilium does not have.
 
 use crate::job::{self, root};
 use crate::oracle;
 use netverdict::scenario::Answer;
-use netverdict_compare::{Case, Outcome, case_files, differences};
-use std::path::PathBuf;
+use netverdict_compare::{Case, Outcome, case_files, diagnoses, differences};
+use std::path::{Path, PathBuf};
 
 /// How often Cilium answers a case, to find what is left to chance.
 const REPEAT: u32 = 12;
@@ -45,11 +45,7 @@ pub(crate) fn compare(bless: bool) -> Result<job::Tally, String> {
         let mut wrong = differences(&case.expect, &outcome);
         if bless {
             keep_diagnostics(&mut case.expect, outcome);
-            let text = case.to_json().map_err(|e| format!("{name}: {e}"))?;
-            if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
-                println!("{name}: written");
-                std::fs::write(&path, text).map_err(|e| format!("{name}: {e}"))?;
-            }
+            write(&path, &case)?;
             wrong.clear();
         }
         for difference in wrong.iter().take(5) {
@@ -64,10 +60,40 @@ pub(crate) fn compare(bless: bool) -> Result<job::Tally, String> {
     Ok(tally)
 }
 
+/// Writes netverdict's diagnostics into the cases, for somebody to read.
+pub(crate) fn bless_diagnostics() -> Result<(), String> {
+    for (path, mut case) in load()? {
+        let found = diagnoses(&case.scenario);
+        if found.len() != case.expect.policies.len() {
+            return Err(format!(
+                "{}: {} documents, {} expected; `--bless` first",
+                path.display(),
+                found.len(),
+                case.expect.policies.len()
+            ));
+        }
+        for (document, found) in case.expect.policies.iter_mut().zip(found) {
+            document.diagnostics = found;
+        }
+        write(&path, &case)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, case: &Case) -> Result<(), String> {
+    let name = path.strip_prefix(root()).unwrap_or(path).display();
+    let text = case.to_json().map_err(|e| format!("{name}: {e}"))?;
+    if std::fs::read_to_string(path).ok().as_ref() != Some(&text) {
+        println!("{name}: written");
+        std::fs::write(path, text).map_err(|e| format!("{name}: {e}"))?;
+    }
+    Ok(())
+}
+
 /// Replaces everything but what was written by hand.
 fn keep_diagnostics(expect: &mut Outcome, mut fresh: Outcome) {
     for (new, old) in fresh.policies.iter_mut().zip(&mut expect.policies) {
-        new.diagnostics = old.diagnostics.take();
+        new.diagnostics = std::mem::take(&mut old.diagnostics);
     }
     fresh.filters = expect.filters.take();
     *expect = fresh;

@@ -10,11 +10,13 @@
 #![deny(missing_docs)]
 
 mod case;
+mod diagnosis;
 mod difference;
 mod layout;
 mod outcome;
 
 pub use case::{Case, CaseError, case_files};
+pub use diagnosis::diagnoses;
 pub use difference::{Difference, differences};
 pub use layout::lay_out;
 pub use outcome::{

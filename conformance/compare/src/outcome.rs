@@ -54,9 +54,10 @@ pub struct DocumentOutcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefixes: Vec<String>,
     /// What netverdict says about it, as `NV0202@3:5` (code, line, column of
-    /// its text). Written by hand: Cilium has no such thing. Left out: anything.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub diagnostics: Option<Vec<String>>,
+    /// its text). Cilium has no such thing; see
+    /// [`diagnoses`](crate::diagnoses).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<String>,
 }
 
 /// An identity: by its number, or by its prefix when engines may number it as
@@ -300,7 +301,7 @@ fn document(policy: &PolicyAnswer) -> DocumentOutcome {
         stage: policy.stage.clone(),
         entries: policy.entries,
         prefixes: policy.prefixes.clone(),
-        diagnostics: None,
+        diagnostics: Vec::new(),
     }
 }
 
