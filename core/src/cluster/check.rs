@@ -8,7 +8,7 @@ use super::namespace::METADATA_NAME;
 use super::{Cluster, ObjectKey, intent};
 use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
 use crate::identity::AllocationError;
-use crate::label::{LabelSource, keys};
+use crate::label::{Label, LabelSource, keys};
 use crate::object::Object;
 use crate::object::cilium::CiliumPolicy;
 use crate::object::template;
@@ -40,6 +40,8 @@ pub const STALE_IDENTITY: Code = Code::new(618, Severity::Info, "recorded identi
 pub const PEER_EMPTY: Code = Code::new(619, Severity::Info, "peer selects nothing known");
 /// No number is left for an identity.
 pub const EXHAUSTED: Code = Code::new(623, Severity::Error, "out of identities");
+/// A selector asks for a label that the agent leaves out of identities.
+pub const NO_IDENTITY_LABEL: Code = Code::new(624, Severity::Warning, "label makes no identity");
 
 /// The diagnostic for an allocator that has no number left.
 pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
@@ -159,6 +161,7 @@ impl Checker<'_> {
             .requirements()
             .iter()
             .any(|r| r.values.iter().any(|v| template::find(v).is_some()));
+        self.filtered_labels(rule, &rule.subject);
         if selected || has_variable || cluster.endpoints.is_empty() {
             return;
         }
@@ -195,6 +198,9 @@ impl Checker<'_> {
         let object = rule.origin.object.to_string();
         self.cidr_group(rule, peer);
         self.namespace_labels(rule, peer);
+        if peer.kind() == SelectorKind::Labels {
+            self.filtered_labels(rule, peer);
+        }
         let variable = peer
             .requirements()
             .iter()
@@ -227,6 +233,34 @@ impl Checker<'_> {
                 )),
             );
         }
+    }
+
+    /// Conditions on labels that no identity has.
+    fn filtered_labels(&mut self, rule: &Rule, selector: &Selector) {
+        let filter = &self.cluster.options.filter;
+        let left_out = selector.requirements().iter().find(|r| {
+            let key = r.key.key();
+            let of_pods = matches!(r.key.source(), LabelSource::K8s | LabelSource::Any);
+            let own = key.starts_with(keys::CILIUM_PREFIX) || key == keys::POD_NAMESPACE;
+            let written = !own || key.starts_with(keys::NAMESPACE_LABELS);
+            of_pods && written && !filter.keeps(&Label::k8s(key, ""))
+        });
+        let Some(requirement) = left_out else { return };
+        let key = requirement.key.key();
+        let shown = key
+            .strip_prefix(keys::NAMESPACE_LABELS)
+            .map_or(key, |k| k.trim_start_matches('.'));
+        let diagnostic = Diagnostic::new(
+            NO_IDENTITY_LABEL,
+            selector.span(),
+            format!("`{shown}` is not part of identities: to policies nothing has this label"),
+        );
+        self.tell(
+            diagnostic
+                .at(rule.origin.path.as_str())
+                .of(rule.origin.object.to_string())
+                .help("select by another label, or include this one by Cilium's option `labels`"),
+        );
     }
 
     fn cidr_group(&mut self, rule: &Rule, peer: &Selector) {

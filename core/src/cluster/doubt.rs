@@ -2,7 +2,7 @@
 //!
 //! In: a verdict and what was asked. Out: why it may be wrong: a rule that
 //! would change it contains a variable nobody has filled in, or names a port
-//! that no pod of the input defines.
+//! of a pod whose containers the input does not list.
 
 use super::{Cluster, Endpoint};
 use crate::identity::NumericIdentity;
@@ -115,16 +115,13 @@ impl Cluster {
                 let RulePort::Name(name) = &port.port else {
                     continue;
                 };
-                // Only pods have named ports; another peer's have no meaning.
-                let meaningful = asked.direction == Direction::Ingress
-                    || peer.get(crate::label::keys::POD_NAMESPACE).is_some();
-                if meaningful
-                    && template::find(name).is_none()
+                if template::find(name).is_none()
                     && protocol_fits(port, asked.protocol)
-                    && !self.port_names.contains(name)
+                    && self.port_of(name, asked).is_none()
+                    && let Some(pod) = self.nameless(asked)
                 {
                     why.push(format!(
-                        "{} of `{}` names the port `{name}`, which no pod of the input defines",
+                        "{} of `{}` names the port `{name}`, and the input does not list the containers of `{pod}`",
                         rule.origin.path, rule.origin.object
                     ));
                 }
@@ -158,6 +155,28 @@ impl Cluster {
                         }
                     }
             })
+    }
+
+    /// A pod that port names would be looked up at, and of which the input
+    /// does not say what its ports are called. Only pods name ports.
+    fn nameless(&self, asked: &Asked<'_>) -> Option<String> {
+        if asked.direction == Direction::Ingress {
+            return asked
+                .subject
+                .filter(|e| !e.names_ports)
+                .map(ToString::to_string);
+        }
+        let mut known = false;
+        for endpoint in self.endpoints.iter().filter(|e| !e.host_network) {
+            if endpoint.identity == asked.peer {
+                if !endpoint.names_ports {
+                    return Some(endpoint.to_string());
+                }
+                known = true;
+            }
+        }
+        let labels = self.identities().get(asked.peer)?;
+        (!known && labels.namespace().is_some()).then(|| format!("identity {}", asked.peer))
     }
 
     /// What a port name means where the rule looks it up.

@@ -22,8 +22,10 @@ pub struct Endpoint {
     /// `Pod`, `Deployment`, …, or `CiliumEndpoint` when nothing else speaks of
     /// it.
     pub kind: &'static str,
-    /// Kind and name of the workload a pod belongs to, the outermost known.
-    pub workload: Option<(String, String)>,
+    /// Kinds and names of the workloads it belongs to, the nearest first: a
+    /// ReplicaSet, its Deployment. A workload that stands for its pods is the
+    /// last of its own.
+    pub workloads: Vec<(String, String)>,
     /// Its object in the source.
     pub span: Span,
     /// Its identity.
@@ -43,6 +45,9 @@ pub struct Endpoint {
     pub ports: Vec<DeclaredPort>,
     /// Its named ports.
     pub named_ports: PodPorts,
+    /// The input says which ports it names: it lists its containers, or an
+    /// agent has recorded the names.
+    pub names_ports: bool,
     /// A variable nobody has filled in, on which its identity depends.
     pub templated: Option<String>,
     /// An identity that an object gives it although its labels say otherwise.
@@ -231,8 +236,8 @@ pub(super) fn endpoints(
             .find(|(k, _)| k.value == "pod-template-hash");
         let hash = hash.map(|(_, v)| v.value.as_str());
         let chain = owners.chain(object.namespace(), pod.controller(), hash);
-        endpoint.workload = chain.last().cloned();
-        have_pods.extend(chain.into_iter().map(|w| (object.namespace(), w)));
+        have_pods.extend(chain.iter().map(|w| (object.namespace(), w.clone())));
+        endpoint.workloads = chain;
         if let Some(record) = recorded.get(&(object.namespace(), object.name()))
             && !endpoint.host_network
         {
@@ -299,7 +304,7 @@ fn from_record(record: &CiliumEndpoint, namespace: &str, given: &Given) -> Endpo
         namespace: namespace.to_owned(),
         name: record.meta.name.value.clone(),
         kind: "CiliumEndpoint",
-        workload: None,
+        workloads: Vec::new(),
         span: record.span,
         // Until it has an identity an endpoint is `unmanaged`.
         identity: NumericIdentity::UNMANAGED,
@@ -310,6 +315,7 @@ fn from_record(record: &CiliumEndpoint, namespace: &str, given: &Given) -> Endpo
         host_network: false,
         ports: Vec::new(),
         named_ports: ports.collect(),
+        names_ports: true,
         templated: None,
         stale_identity: false,
     };
@@ -363,7 +369,7 @@ impl Maker<'_> {
             controller.span,
         );
         endpoint.name.clone_from(&controller.meta.name.value);
-        endpoint.workload = Some((kind.to_owned(), endpoint.name.clone()));
+        endpoint.workloads = vec![(kind.to_owned(), endpoint.name.clone())];
         endpoint
     }
 
@@ -416,7 +422,7 @@ impl Maker<'_> {
             namespace: namespace.to_owned(),
             name: String::new(),
             kind,
-            workload: None,
+            workloads: Vec::new(),
             span,
             identity: NumericIdentity::UNKNOWN,
             other_labels,
@@ -425,6 +431,7 @@ impl Maker<'_> {
             host_network: spec.host_network,
             ports: ports.collect(),
             named_ports: named,
+            names_ports: spec.has_containers,
             templated,
             stale_identity: false,
             labels,
@@ -441,6 +448,12 @@ impl Endpoint {
         APP_LABELS
             .iter()
             .any(|key| self.labels.k8s_value(key) == Some(name))
+    }
+
+    /// Kind and name of the outermost workload it belongs to.
+    #[must_use]
+    pub fn workload(&self) -> Option<&(String, String)> {
+        self.workloads.last()
     }
 
     /// True for an endpoint whose identity belongs to a namespace.

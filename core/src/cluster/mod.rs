@@ -23,7 +23,7 @@ mod service;
 
 pub use check::{
     ADDRESS_TWICE, EXHAUSTED, HOST_FIREWALL_OFF, NAMED_PORT, NAMESPACE_LABELS, NO_CIDR_GROUP,
-    NO_NAMESPACE, NO_SERVICE, PEER_EMPTY, STALE_IDENTITY, SUBJECT_EMPTY,
+    NO_IDENTITY_LABEL, NO_NAMESPACE, NO_SERVICE, PEER_EMPTY, STALE_IDENTITY, SUBJECT_EMPTY,
 };
 pub use endpoint::{DeclaredPort, Endpoint};
 pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};

@@ -138,7 +138,7 @@ impl Cluster {
     }
 
     /// Finds an endpoint by `namespace/name`, `namespace/kind/name` or a bare
-    /// name. The name is that of a pod or workload, else of the workload pods
+    /// name. The name is that of a pod or workload, else of a workload pods
     /// belong to, else of their application (labels `app.kubernetes.io/name`,
     /// `app`, `k8s-app`). Endpoints that every policy treats alike are as
     /// good as one.
@@ -161,7 +161,7 @@ impl Cluster {
             .collect();
         let ways: [&dyn Fn(&Endpoint) -> bool; 3] = [
             &|e| e.name == name,
-            &|e| e.workload.as_ref().is_some_and(|(_, w)| w == name),
+            &|e| e.workloads.iter().any(|(_, w)| w == name),
             &|e| e.is_app(name),
         ];
         for way in ways {
@@ -377,9 +377,8 @@ fn name(text: &str) -> Option<Target> {
 }
 
 fn is_kind(endpoint: &Endpoint, kind: &str) -> bool {
-    let workload = endpoint.workload.as_ref();
-    endpoint.kind.eq_ignore_ascii_case(kind)
-        || workload.is_some_and(|(k, _)| k.eq_ignore_ascii_case(kind))
+    let mut kinds = endpoint.workloads.iter().map(|(k, _)| k.as_str());
+    endpoint.kind.eq_ignore_ascii_case(kind) || kinds.any(|k| k.eq_ignore_ascii_case(kind))
 }
 
 /// Policies cannot tell them apart.

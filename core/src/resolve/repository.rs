@@ -196,6 +196,15 @@ impl Repository {
         is_host: bool,
         namespace: &str,
     ) -> Result<DirectionPolicy, ResolveError> {
+        // A subject that other policies isolate never comes to its baseline.
+        // Cilium, which does not read BaselineAdminNetworkPolicy, asks the
+        // baseline of its successor all the same.
+        if rules
+            .iter()
+            .any(|r| r.tier == Tier::NORMAL && r.default_deny)
+        {
+            rules.retain(|r| !r.is_baseline_admin());
+        }
         if !always && rules.is_empty() {
             return Ok(self.unenforced(direction));
         }

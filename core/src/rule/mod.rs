@@ -217,6 +217,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// True for a rule of a BaselineAdminNetworkPolicy.
+    #[must_use]
+    pub fn is_baseline_admin(&self) -> bool {
+        self.resource.starts_with("banp/")
+    }
+
     /// The order rules are evaluated and merged in: tier, priority, object,
     /// position (pkg/policy/rules.go).
     #[must_use]

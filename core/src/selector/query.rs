@@ -74,6 +74,14 @@ impl LabelQuery {
         self.match_labels.is_empty() && self.expressions.is_empty()
     }
 
+    /// True when no condition asks for a label: whatever has none of those
+    /// named is selected, be it a pod or not.
+    #[must_use]
+    pub fn only_excludes(&self) -> bool {
+        let exclude = |op| matches!(op, SelectorOperator::NotIn | SelectorOperator::DoesNotExist);
+        self.match_labels.is_empty() && self.expressions.iter().all(|e| exclude(e.operator))
+    }
+
     /// True when some condition asks for exactly this key.
     #[must_use]
     pub fn has_key(&self, key: &str) -> bool {

@@ -5,6 +5,7 @@ use crate::policy_map::Verdict;
 use crate::source::SourceId;
 
 mod change;
+mod kubernetes;
 
 fn objects(yaml: &str) -> Vec<Object> {
     let config = Config::default();
@@ -136,7 +137,7 @@ status: {phase: Running, podIP: 10.0.0.7}
     let [pod] = c.endpoints() else { panic!() };
     assert_eq!((pod.kind, pod.identity), ("Pod", before));
     assert_eq!(
-        pod.workload,
+        pod.workload().cloned(),
         Some(("Deployment".to_owned(), "web".to_owned()))
     );
     assert_eq!(c.find_endpoint("prod/web").unwrap().name, "web-5d8f-x");
@@ -144,6 +145,10 @@ status: {phase: Running, podIP: 10.0.0.7}
         c.find_endpoint("prod/deployment/web").unwrap().name,
         "web-5d8f-x"
     );
+    // So is the ReplicaSet between them.
+    for name in ["prod/web-5d8f", "prod/replicaset/web-5d8f"] {
+        assert_eq!(c.find_endpoint(name).unwrap().name, "web-5d8f-x");
+    }
     // A finished pod is nobody, and the workload stands again.
     c.upsert(objects(&running.replace("Running", "Succeeded")).remove(0));
     let [again] = c.endpoints() else { panic!() };
@@ -488,18 +493,41 @@ fn peers_are_named_in_many_ways() {
 
 #[test]
 fn what_is_missing_is_said() {
-    // A port that nobody defines.
+    // A port name that the pod, whose containers are known, does not define.
     let yaml = pod("web-0", "app: web", "10.0.1.1")
         + &pod("db-0", "app: db", "10.0.1.2")
         + &ALLOW_WEB_TO_DB.replace("port: http", "port: pg");
     let c = build(&yaml);
-    assert_eq!(tcp(&c, "prod/web-0", "prod/db-0", 8080), "unknown");
-    assert_eq!(tcp(&c, "world", "prod/db-0", 8080), "default-deny");
-    assert!(codes(&c).contains(&615));
-    // Another pod defines it: then this one surely does not.
-    let other = pod("other", "app: other", "10.0.1.3").replace("HTTP", "pg");
-    let c = build(&(yaml + &other));
     assert_eq!(tcp(&c, "prod/web-0", "prod/db-0", 8080), "default-deny");
+    assert!(codes(&c).contains(&615));
+    // The same without its containers: who knows.
+    let bare = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: db-1, namespace: prod, labels: {app: db}}\n";
+    let c = build(&(yaml + bare));
+    assert_eq!(tcp(&c, "prod/web-0", "prod/db-1", 8080), "unknown");
+    assert_eq!(tcp(&c, "world", "prod/db-1", 8080), "default-deny");
+    assert_eq!(tcp(&c, "prod/web-0", "prod/db-0", 8080), "default-deny");
+    // Egress looks at the peer's names.
+    let named = "{toEndpoints: [{matchLabels: {app: db}}], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}";
+    let yaml = pod("web-0", "app: web", "10.0.1.1") + &egress(named);
+    let c = build(&(yaml.clone() + bare));
+    assert_eq!(tcp(&c, "prod/web-0", "prod/db-1", 5432), "unknown");
+    let db = pod("db-0", "app: db", "10.0.1.2");
+    let c = build(&(yaml.clone() + &db));
+    assert_eq!(tcp(&c, "prod/web-0", "prod/db-0", 5432), "default-deny");
+    // Of an identity nothing but the labels may be known.
+    let identity = "---
+apiVersion: cilium.io/v2
+kind: CiliumIdentity
+metadata: {name: '4242'}
+security-labels: {k8s:app: db, k8s:io.kubernetes.pod.namespace: prod, k8s:io.cilium.k8s.policy.cluster: default}
+---
+apiVersion: cilium.io/v2
+kind: CiliumEndpoint
+metadata: {name: db-2, namespace: prod}
+status: {identity: {id: 4242}, named-ports: [{name: pg, port: 5432, protocol: TCP}]}
+";
+    let c = build(&(yaml + identity));
+    assert_eq!(tcp(&c, "prod/web-0", "prod/db-2", 5432), "allow");
 }
 
 #[test]

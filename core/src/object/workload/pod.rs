@@ -48,6 +48,9 @@ pub struct PodSpec {
     pub host_network: bool,
     /// `nodeName`; empty when not scheduled.
     pub node_name: Spanned<String>,
+    /// The manifest lists containers. Without them nobody knows which ports
+    /// the pod names.
+    pub has_containers: bool,
     /// Ports of `containers`. Those of `initContainers` and
     /// `ephemeralContainers` are not listed: Cilium resolves named ports
     /// through `containers` only (Cilium 1.20.2 pkg/k8s/labels.go).
@@ -161,6 +164,7 @@ impl Decode for PodSpec {
                 service_account: if name.is_empty() { old } else { name },
                 host_network: f.get("hostNetwork"),
                 node_name: f.get("nodeName"),
+                has_containers: !containers.is_empty(),
                 ports: containers.into_iter().flat_map(|c| c.ports).collect(),
             }
         })

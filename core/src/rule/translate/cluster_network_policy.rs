@@ -3,6 +3,7 @@
 use super::network_policy::{namespace_query, policy_name};
 use super::port::rule_port;
 use super::{Template, Translator, numbered, resource_id};
+use crate::label::keys;
 use crate::object::cluster_network_policy::{
     ClusterNetworkPolicy, ClusterPolicyKind, ClusterPolicyPeer, ClusterPolicyProtocol,
     ClusterPolicyRule, NamespacedPods, Transport,
@@ -104,10 +105,11 @@ impl Translator<'_> {
             Direction::Ingress => "from",
             Direction::Egress => "to",
         };
+        let pods_alone = template.object.kind != "ClusterNetworkPolicy";
         for (i, peer) in rule.peers.iter().enumerate() {
             let path = format!("{}.{list}[{i}]", rule.path);
             let ports = ports.clone();
-            match self.cluster_peer(peer, direction) {
+            match self.cluster_peer(peer, direction, pods_alone) {
                 Peer::Selectors(peers) => push(verdict, peers, ports, &path, peer.span),
                 Peer::Names(peers, dns) => {
                     let dns_server = vec![dns_server(peer.span)];
@@ -124,14 +126,29 @@ impl Translator<'_> {
         }
     }
 
-    fn cluster_peer(&self, peer: &ClusterPolicyPeer, direction: Direction) -> Peer {
+    /// What a peer becomes. Conditions that only exclude also hold for what is
+    /// no pod; Cilium leaves it at that for ClusterNetworkPolicy. The
+    /// predecessors, which it does not read, mean pods alone.
+    fn cluster_peer(
+        &self,
+        peer: &ClusterPolicyPeer,
+        direction: Direction,
+        pods_alone: bool,
+    ) -> Peer {
         if let Some(pods) = &peer.pods {
             let mut query = pods_query(pods);
             self.confine(&mut query, &pods.pod_selector);
+            if pods_alone && query.only_excludes() {
+                of_any_namespace(&mut query);
+            }
             return Peer::Selectors(vec![query.build(pods.span)]);
         }
         if let Some(namespaces) = &peer.namespaces {
-            return Peer::Selectors(vec![namespace_query(namespaces).build(namespaces.span)]);
+            let mut query = namespace_query(namespaces);
+            if pods_alone && query.only_excludes() {
+                of_any_namespace(&mut query);
+            }
+            return Peer::Selectors(vec![query.build(namespaces.span)]);
         }
         if direction == Direction::Ingress {
             return Peer::Unknown;
@@ -176,6 +193,13 @@ fn subject(policy: &ClusterNetworkPolicy) -> Selector {
         // Validation refuses this one.
         (None, None) => Selector::reserved("none", policy.span),
     }
+}
+
+fn of_any_namespace(query: &mut LabelQuery) {
+    query.add_expression(
+        format!("k8s:{}", keys::POD_NAMESPACE),
+        SelectorOperator::Exists,
+    );
 }
 
 fn pods_query(pods: &NamespacedPods) -> LabelQuery {
