@@ -88,6 +88,7 @@ impl Question {
             protocol: self.protocol,
             port: self.port,
             icmp_code: self.icmp_code,
+            untracked_fragment: false,
         }
     }
 

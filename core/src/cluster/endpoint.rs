@@ -445,9 +445,19 @@ const APP_LABELS: [&str; 3] = ["app.kubernetes.io/name", "app", "k8s-app"];
 impl Endpoint {
     /// The application it is part of, by the labels in use for that.
     pub(super) fn is_app(&self, name: &str) -> bool {
-        APP_LABELS
-            .iter()
-            .any(|key| self.labels.k8s_value(key) == Some(name))
+        APP_LABELS.iter().any(|key| {
+            let of = |labels: &LabelSet| labels.k8s_value(key) == Some(name);
+            of(&self.labels) || of(&self.other_labels)
+        })
+    }
+
+    /// A fixed identity has the label of its name and no other: policies do
+    /// not see the pod's own (pkg/identity/identity.go
+    /// `LookupReservedIdentityByLabels`).
+    pub(super) fn take_fixed_identity(&mut self, labels: LabelSet) {
+        let own = std::mem::replace(&mut self.labels, labels);
+        let other = own.iter().chain(self.other_labels.iter()).cloned();
+        self.other_labels = other.collect();
     }
 
     /// Kind and name of the outermost workload it belongs to.

@@ -24,6 +24,8 @@ pub struct Flow<'p> {
     pub port: u16,
     /// ICMP code.
     pub icmp_code: Option<u8>,
+    /// It is a fragment whose first part was not seen: its port is unknown.
+    pub untracked_fragment: bool,
 }
 
 /// A verdict, as far as the input settles one.
@@ -233,6 +235,7 @@ impl Cluster {
     ) -> SideAnswer {
         let question = Question {
             icmp_code: flow.icmp_code,
+            untracked_fragment: flow.untracked_fragment,
             ..Question::new(direction, peer, flow.protocol, flow.port)
         };
         let outcome = policy.map.lookup(&question, &self.config);
@@ -248,7 +251,11 @@ impl Cluster {
             },
             peer,
             protocol: flow.protocol,
-            port: flow.port,
+            port: if flow.untracked_fragment {
+                0
+            } else {
+                flow.port
+            },
             verdict: outcome.verdict,
         };
         let why = self.doubts(&asked, &policy.subject);

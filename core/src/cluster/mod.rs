@@ -437,6 +437,12 @@ impl Cluster {
                 Ok(id) => {
                     endpoint.identity = id;
                     held.push(id);
+                    let fixed = self.config.fixed_identities.contains_key(&id.0);
+                    let always = fixed.then(|| reserved_identities(&self.config));
+                    let own = always.into_iter().flatten().find(|(n, _)| *n == id);
+                    if let Some((_, labels)) = own {
+                        endpoint.take_fixed_identity(labels);
+                    }
                 }
                 Err(error) => {
                     // Such a pod waits without labels of its own.

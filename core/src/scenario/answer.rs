@@ -16,7 +16,7 @@ use crate::object::Object;
 use crate::object::cidr::parse_prefix;
 use crate::object::load::{DocumentReport, LoadOptions, Loaded, Outcome, Strictness, load};
 use crate::policy_map::{
-    Key, MatchType, Outcome as Decision, PolicyMap, Question, StandInProxyPorts, Verdict,
+    Entry, Key, MatchType, Outcome as Decision, PolicyMap, Question, StandInProxyPorts, Verdict,
 };
 use crate::resolve::{Repository, ResourceId, SubjectPolicy};
 use crate::rule::{
@@ -341,35 +341,40 @@ impl Resolved {
             Ok((policy, map)) => {
                 answer.ingress_enabled = policy.ingress.enforced;
                 answer.egress_enabled = policy.egress.enforced;
-                for (key, entry) in map.entries() {
-                    let direction = policy.direction(key.direction);
-                    let mut rules: Vec<String> = direction
-                        .rules_of(&entry.origin)
-                        .map(|r| r.origin.id())
-                        .collect();
-                    rules.sort();
-                    rules.dedup();
-                    let redirect = map.direction(key.direction).redirect_of(entry);
-                    answer.map.push(MapEntry {
-                        key: map_key(&key),
-                        deny: entry.is_deny(),
-                        precedence: entry.precedence.0,
-                        priority: entry.precedence.priority(),
-                        listener_priority: entry.precedence.listener_priority(),
-                        proxy_port: entry.proxy_port,
-                        parser: redirect.map_or("", |r| r.parser.as_str()).to_owned(),
-                        listener: redirect.map_or("", |r| &*r.listener).to_owned(),
-                        auth: entry.auth_type(),
-                        auth_explicit: entry.auth_explicit(),
-                        cookie: 0,
-                        invalid: entry.invalid,
-                        rules,
-                    });
-                }
+                answer.map = map_entries(policy, map);
             }
         }
         answer
     }
+}
+
+/// The entries of a policy map as answers have them.
+#[must_use]
+pub fn map_entries(policy: &SubjectPolicy, map: &PolicyMap) -> Vec<MapEntry> {
+    let entry_of = |(key, entry): (Key, &Entry)| {
+        let direction = policy.direction(key.direction);
+        let rules = direction.rules_of(&entry.origin);
+        let mut rules: Vec<String> = rules.map(|r| r.origin.id()).collect();
+        rules.sort();
+        rules.dedup();
+        let redirect = map.direction(key.direction).redirect_of(entry);
+        MapEntry {
+            key: map_key(&key),
+            deny: entry.is_deny(),
+            precedence: entry.precedence.0,
+            priority: entry.precedence.priority(),
+            listener_priority: entry.precedence.listener_priority(),
+            proxy_port: entry.proxy_port,
+            parser: redirect.map_or("", |r| r.parser.as_str()).to_owned(),
+            listener: redirect.map_or("", |r| &*r.listener).to_owned(),
+            auth: entry.auth_type(),
+            auth_explicit: entry.auth_explicit(),
+            cookie: 0,
+            invalid: entry.invalid,
+            rules,
+        }
+    };
+    map.entries().into_iter().map(entry_of).collect()
 }
 
 fn map_key(key: &Key) -> MapKey {

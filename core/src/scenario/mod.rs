@@ -10,7 +10,7 @@ mod answer;
 mod format;
 mod world;
 
-pub use answer::Prepared;
+pub use answer::{Prepared, map_entries};
 pub use format::{
     Answer, CidrMatchMode, EndpointAnswer, IdentityAnswer, MapEntry, MapKey, NamedPort, Namespace,
     PolicyAnswer, Proto, Query, QueryAnswer, Scenario, ScenarioCidrGroup, ScenarioConfig,

@@ -30,6 +30,7 @@ fn ask(cluster: &Cluster, from: &str, to: &str, protocol: u8, port: u16) -> Flow
         protocol,
         port,
         icmp_code: None,
+        untracked_fragment: false,
     })
 }
 
