@@ -6,7 +6,7 @@ use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
 use crate::oracle;
-use crate::testdata;
+use crate::{testdata, worlds};
 
 /// Scenarios in the required conformance run.
 const SCENARIOS: u64 = 200;
@@ -94,6 +94,7 @@ pub(crate) fn run() -> Result<bool, String> {
         });
     });
     job.step("testdata against Cilium", || testdata::compare(false));
+    job.step("worlds against Cilium", worlds::compare);
     job.step("Cilium's engine: vet", || {
         let mut vet = command("go", &["vet", "./..."]);
         vet.current_dir(root().join("conformance/cilium"));

@@ -7,6 +7,7 @@ mod docs;
 mod job;
 mod oracle;
 mod testdata;
+mod worlds;
 
 use std::process::ExitCode;
 
@@ -14,8 +15,9 @@ const USAGE: &str = "\
 usage: cargo xtask <job>
 
   ci                    every required check; ends with `N passed, N failed, N skipped`
-  testdata [--bless]    answer testdata/cases with Cilium's engine and compare (or write what it says)
+  testdata [--bless]    answer testdata/ with Cilium's engine and compare (or write what it says)
            [--bless-diagnostics]   write netverdict's diagnostics into the cases
+           [--bless-worlds]        write netverdict's answers into testdata/worlds, unless Cilium's contradict
   conformance [--count N] [--seed S] [--profile P] [--repeat N] [--write]
                         random scenarios through Cilium's engine and netverdict; --write: docs/conformance.md
   docs [--check]        write the generated pages of docs/, or see that they are up to date
@@ -25,23 +27,26 @@ usage: cargo xtask <job>
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut arguments = arguments.iter().map(String::as_str);
-    let result =
-        match arguments.next() {
-            Some("ci") => options(arguments, &[]).and_then(|_| ci::run()),
-            Some("soak") => options(arguments, &[]).and_then(|_| ci::soak()),
-            Some("testdata") => options(arguments, &["--bless", "--bless-diagnostics"])
-                .and_then(|o| testdata_job(&o)),
-            Some("conformance") => {
-                let known = ["--count=", "--seed=", "--profile=", "--repeat=", "--write"];
-                options(arguments, &known).and_then(|o| conformance::run(&o))
-            }
-            Some("docs") => options(arguments, &["--check"])
-                .and_then(|o| docs::run(!o.is_empty()).map(|()| true)),
-            _ => {
-                eprint!("{USAGE}");
-                return ExitCode::from(1);
-            }
-        };
+    let result = match arguments.next() {
+        Some("ci") => options(arguments, &[]).and_then(|_| ci::run()),
+        Some("soak") => options(arguments, &[]).and_then(|_| ci::soak()),
+        Some("testdata") => options(
+            arguments,
+            &["--bless", "--bless-diagnostics", "--bless-worlds"],
+        )
+        .and_then(|o| testdata_job(&o)),
+        Some("conformance") => {
+            let known = ["--count=", "--seed=", "--profile=", "--repeat=", "--write"];
+            options(arguments, &known).and_then(|o| conformance::run(&o))
+        }
+        Some("docs") => {
+            options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(1);
+        }
+    };
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
@@ -54,8 +59,11 @@ fn main() -> ExitCode {
 
 fn testdata_job(options: &[(&str, &str)]) -> Result<bool, String> {
     let asked = |name| options.contains(&(name, ""));
-    if asked("--bless") || !asked("--bless-diagnostics") {
+    if asked("--bless") || options.is_empty() {
         testdata::run(asked("--bless"))?;
+    }
+    if asked("--bless-worlds") {
+        worlds::bless()?;
     }
     if asked("--bless-diagnostics") {
         testdata::bless_diagnostics()?;

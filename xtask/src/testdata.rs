@@ -5,7 +5,7 @@
 //! netverdict; only the diagnostics do, which Cilium does not have.
 
 use crate::job::{self, root};
-use crate::oracle;
+use crate::{oracle, worlds};
 use netverdict::scenario::Answer;
 use netverdict_compare::{Case, Outcome, case_files, diagnoses, differences};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,10 @@ const REPEAT: u32 = 12;
 /// Compares every case with Cilium's answer, or writes that answer into it.
 pub(crate) fn run(bless: bool) -> Result<(), String> {
     job::run(&mut oracle::build())?;
-    let tally = compare(bless)?;
+    let mut tally = compare(bless)?;
+    if !bless {
+        tally += worlds::compare()?;
+    }
     println!("{} cases right, {} wrong", tally.passed, tally.failed);
     if tally.failed == 0 {
         Ok(())

@@ -28,7 +28,7 @@ pub struct Case {
 
 /// Why a case cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaseError(String);
+pub struct CaseError(pub(crate) String);
 
 impl fmt::Display for CaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,13 +41,13 @@ impl std::error::Error for CaseError {}
 /// Text of a document: lines, each ended by a line break, or byte for byte.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Text<'a> {
+pub(crate) enum Text<'a> {
     Lines(Vec<&'a str>),
     Exact(&'a str),
 }
 
 impl<'a> Text<'a> {
-    fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         match text.strip_suffix('\n') {
             Some(lines) if !text.contains('\r') => Self::Lines(lines.split('\n').collect()),
             _ => Self::Exact(text),
@@ -131,7 +131,7 @@ impl Case {
     }
 }
 
-fn join_lines(policy: &mut Value) {
+pub(crate) fn join_lines(policy: &mut Value) {
     if let Value::Array(lines) = policy {
         let text = lines
             .iter()

@@ -200,7 +200,7 @@ pub struct QueryOutcome {
 const FIRST_LOCAL: u32 = 1 << 24;
 
 /// Names identities by number or, where the number means nothing, by prefix.
-struct Names(BTreeMap<u32, String>);
+pub(crate) struct Names(pub(crate) BTreeMap<u32, String>);
 
 impl Names {
     fn new(answer: &Answer) -> Self {
@@ -215,7 +215,7 @@ impl Names {
         Self(prefixes)
     }
 
-    fn peer(&self, id: u32) -> Peer {
+    pub(crate) fn peer(&self, id: u32) -> Peer {
         match self.0.get(&id) {
             Some(prefix) => Peer {
                 id: None,
@@ -305,7 +305,7 @@ fn document(policy: &PolicyAnswer) -> DocumentOutcome {
     }
 }
 
-fn entry(entry: &MapEntry, names: &Names) -> EntryOutcome {
+pub(crate) fn entry(entry: &MapEntry, names: &Names) -> EntryOutcome {
     let MapKey {
         direction,
         id,
