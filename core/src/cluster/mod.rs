@@ -20,6 +20,7 @@ mod namespace;
 mod peer;
 mod policy;
 mod service;
+mod table;
 
 pub use check::{
     ADDRESS_TWICE, EXHAUSTED, HOST_FIREWALL_OFF, NAMED_PORT, NAMESPACE_LABELS, NO_CIDR_GROUP,
@@ -30,6 +31,7 @@ pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
 pub use intent::NAME_NOT_LEARNED;
 pub use peer::{AMBIGUOUS, NOT_A_PEER, NOT_FOUND, Peer, Target};
 pub use policy::ResolvedPolicy;
+pub use table::{Table, TableSubject};
 
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;

@@ -6,13 +6,14 @@ use super::pass::Pass;
 use super::precedence::Precedence;
 use super::redirect::{ProxyPorts, RedirectKey};
 use super::state::{Entry, MapState};
+use crate::config::Config;
 use crate::identity::{AGGREGATES, NumericIdentity};
 use crate::label::LabelSet;
 use crate::resolve::{
     DirectionPolicy, Filter, Origin, Parser, SelectorPolicy, SubjectPolicy, TierPolicy,
 };
 use crate::rule::{Direction, RulePort, RuleVerdict};
-use crate::selector::SelectorIndex;
+use crate::selector::{SelectorId, SelectorIndex};
 use std::sync::Arc;
 
 /// The policy map of one subject.
@@ -22,6 +23,64 @@ pub struct PolicyMap {
     pub ingress: MapState,
     /// Entries for traffic from it.
     pub egress: MapState,
+}
+
+/// Whom selectors select, as far as entries are made for them.
+pub(crate) trait Peers {
+    /// The identities a selector selects, ascending.
+    fn selected(&self, selector: SelectorId) -> impl Iterator<Item = NumericIdentity>;
+    /// True for an identity with a `reserved:world` label.
+    fn is_world(&self, identity: NumericIdentity) -> bool;
+    /// The agent's options.
+    fn config(&self) -> &Config;
+}
+
+impl Peers for SelectorIndex {
+    fn selected(&self, selector: SelectorId) -> impl Iterator<Item = NumericIdentity> {
+        self.selections(selector)
+            .into_iter()
+            .flat_map(|ids| ids.iter().map(NumericIdentity))
+    }
+
+    fn is_world(&self, identity: NumericIdentity) -> bool {
+        self.identities()
+            .get(identity)
+            .is_some_and(LabelSet::has_world)
+    }
+
+    fn config(&self) -> &Config {
+        self.config()
+    }
+}
+
+/// What else than rules and peers decides about entries.
+pub(crate) struct Surroundings<'a> {
+    /// The policy's: who the wildcard means where it is spelled out.
+    pub(crate) wildcard_is_world: bool,
+    /// The subject's named ports.
+    pub(crate) subject_ports: &'a dyn Fn(&Arc<str>, u8) -> Option<u16>,
+    /// The peers' named ports.
+    pub(crate) peer_ports: &'a NamedPorts,
+    /// Where redirects lead.
+    pub(crate) proxy_ports: &'a mut dyn ProxyPorts,
+}
+
+impl MapState {
+    /// The entries of one direction, for these peers.
+    pub(crate) fn distil<'a>(
+        policy: &'a DirectionPolicy,
+        peers: &'a impl Peers,
+        surroundings: Surroundings<'a>,
+    ) -> Self {
+        let mut distiller = Distiller {
+            policy,
+            state: Self::new(policy, peers.config()),
+            peers,
+            surroundings,
+        };
+        distiller.run();
+        distiller.state
+    }
 }
 
 impl PolicyMap {
@@ -38,17 +97,13 @@ impl PolicyMap {
         proxy_ports: &mut dyn ProxyPorts,
     ) -> Self {
         let mut build = |direction| {
-            let mut distiller = Distiller {
-                policy: policy.direction(direction),
+            let surroundings = Surroundings {
                 wildcard_is_world: policy.wildcard_is_world,
-                selectors,
                 subject_ports,
                 peer_ports,
                 proxy_ports: &mut *proxy_ports,
-                state: MapState::new(policy.direction(direction), selectors.config()),
             };
-            distiller.run();
-            distiller.state
+            MapState::distil(policy.direction(direction), selectors, surroundings)
         };
         Self {
             ingress: build(Direction::Ingress),
@@ -100,17 +155,14 @@ impl PolicyMap {
     }
 }
 
-struct Distiller<'a> {
+struct Distiller<'a, P> {
     policy: &'a DirectionPolicy,
-    wildcard_is_world: bool,
-    selectors: &'a SelectorIndex,
-    subject_ports: &'a dyn Fn(&Arc<str>, u8) -> Option<u16>,
-    peer_ports: &'a NamedPorts,
-    proxy_ports: &'a mut dyn ProxyPorts,
+    peers: &'a P,
+    surroundings: Surroundings<'a>,
     state: MapState,
 }
 
-impl Distiller<'_> {
+impl<P: Peers> Distiller<'_, P> {
     fn run(&mut self) {
         if !self.policy.enforced {
             let allow = Entry {
@@ -145,10 +197,12 @@ impl Distiller<'_> {
         let protocol = filter.key.protocol;
         let port = match &filter.key.port {
             RulePort::Number(n) => *n,
-            RulePort::Name(name) if ingress => match (self.subject_ports)(name, protocol) {
-                Some(port) if port != 0 => port,
-                _ => return,
-            },
+            RulePort::Name(name) if ingress => {
+                match (self.surroundings.subject_ports)(name, protocol) {
+                    Some(port) if port != 0 => port,
+                    _ => return,
+                }
+            }
             RulePort::Name(name) => {
                 self.named_egress(tier, filter, &Arc::clone(name));
                 return;
@@ -165,9 +219,9 @@ impl Distiller<'_> {
             };
             if is_wildcard {
                 self.insert(tier, AGGREGATES, &keys, &entry);
-            } else if let Some(ids) = self.selectors.selections(*selector) {
-                let ids = ids.iter().map(NumericIdentity);
-                self.insert(tier, ids, &keys, &entry);
+            } else {
+                let peers = self.peers;
+                self.insert(tier, peers.selected(*selector), &keys, &entry);
             }
         }
     }
@@ -181,14 +235,13 @@ impl Distiller<'_> {
             if !is_wildcard && covered_by_wildcard(filter, policy) {
                 continue;
             }
-            let Some(ids) = self.selectors.selections(*selector) else {
-                continue;
-            };
-            for id in ids.iter().map(NumericIdentity) {
-                if is_wildcard && self.wildcard_is_world && !self.is_world(id) {
+            let world_only = is_wildcard && self.surroundings.wildcard_is_world;
+            let peers = self.peers;
+            for id in peers.selected(*selector) {
+                if world_only && !peers.is_world(id) {
                     continue;
                 }
-                let Some(port) = self.peer_ports.get(id, name, protocol) else {
+                let Some(port) = self.surroundings.peer_ports.get(id, name, protocol) else {
                     continue;
                 };
                 if let Some(entry) = self.entry(tier, policy, protocol, port) {
@@ -196,11 +249,6 @@ impl Distiller<'_> {
                 }
             }
         }
-    }
-
-    fn is_world(&self, id: NumericIdentity) -> bool {
-        let labels = self.selectors.identities().get(id);
-        labels.is_some_and(LabelSet::has_world)
     }
 
     fn is_wildcard(&self, filter: &Filter, policy: &SelectorPolicy) -> bool {
@@ -244,7 +292,7 @@ impl Distiller<'_> {
                 parser: policy.parser,
                 listener: Arc::clone(&policy.listener),
             };
-            proxy_port = self.proxy_ports.proxy_port(&key)?;
+            proxy_port = self.surroundings.proxy_ports.proxy_port(&key)?;
             redirect_number = self.redirect_number(key);
         }
         if policy.verdict == RuleVerdict::Pass {
@@ -277,7 +325,7 @@ impl Distiller<'_> {
     }
 }
 
-impl Distiller<'_> {
+impl<P> Distiller<'_, P> {
     fn redirect_number(&mut self, key: RedirectKey) -> u16 {
         let redirects = &mut self.state.redirects;
         let i = redirects.iter().position(|r| *r == key).unwrap_or_else(|| {

@@ -19,6 +19,7 @@ mod state;
 
 pub use bytes::{DecodeError, KEY_LEN, VALUE_LEN, key_from_bytes, key_to_bytes, value_to_bytes};
 pub use distil::PolicyMap;
+pub(crate) use distil::{Peers, Surroundings};
 pub use key::{Key, L4Key};
 pub use lookup::{MatchType, Outcome, Question, Verdict};
 pub use named_ports::NamedPorts;

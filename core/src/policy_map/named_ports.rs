@@ -33,6 +33,21 @@ impl NamedPorts {
             .insert(port);
     }
 
+    /// Every identity that means exactly one port by a name, with that port,
+    /// in no particular order.
+    pub(crate) fn of_name(
+        &self,
+        name: &Arc<str>,
+        protocol: u8,
+    ) -> impl Iterator<Item = (NumericIdentity, u16)> {
+        let found = self.ports.get(&(Arc::clone(name), protocol));
+        found
+            .into_iter()
+            .flatten()
+            .filter(|(_, ports)| ports.len() == 1)
+            .filter_map(|(id, ports)| Some((*id, *ports.first()?)))
+    }
+
     /// The one port an identity means by a name, if it means exactly one.
     #[must_use]
     pub fn get(&self, identity: NumericIdentity, name: &Arc<str>, protocol: u8) -> Option<u16> {

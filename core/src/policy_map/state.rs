@@ -110,6 +110,12 @@ impl MapState {
         self.levels.get(&l4)?.get(&identity)
     }
 
+    /// True when some entry's key has this identity.
+    #[must_use]
+    pub fn has_identity(&self, identity: NumericIdentity) -> bool {
+        self.levels.values().any(|l| l.contains_key(&identity))
+    }
+
     /// The redirects that entries lead to.
     #[must_use]
     pub fn redirects(&self) -> &[RedirectKey] {

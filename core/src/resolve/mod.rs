@@ -13,7 +13,7 @@ mod repository;
 
 pub use filter::{Features, Filter, FilterKey, Origin, Parser, SelectorPolicy, Tls};
 pub use priority::{LOWEST_PRIORITY, TierPriorities};
-pub use repository::{Repository, ResourceId};
+pub use repository::{Applying, Repository, ResourceId};
 
 use crate::identity::NumericIdentity;
 use crate::rule::{Direction, Rule};

@@ -11,11 +11,49 @@ use crate::selector::{Selector, SelectorId, SelectorIndex, SelectorKind};
 use crate::source::Span;
 use ahash::AHashMap;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What an object is known by among rules: Cilium's short kind, namespace and
 /// name (`cnp/default/web`).
 pub type ResourceId = Arc<str>;
+
+/// What the policy of a subject is made of.
+#[derive(Clone, Debug)]
+pub struct Applying {
+    off: bool,
+    always: bool,
+    is_host: bool,
+    namespace: Arc<str>,
+    /// By direction, ingress first.
+    rules: [Vec<Arc<Rule>>; 2],
+}
+
+impl PartialEq for Applying {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Applying {}
+
+impl Hash for Applying {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl Applying {
+    /// What equality is about; rules are the same when they are one.
+    fn parts(&self) -> (bool, bool, bool, &str, [Vec<usize>; 2]) {
+        let addresses = |rules: &Vec<Arc<Rule>>| -> Vec<usize> {
+            rules.iter().map(|r| Arc::as_ptr(r) as usize).collect()
+        };
+        let [ingress, egress] = &self.rules;
+        let rules = [addresses(ingress), addresses(egress)];
+        (self.off, self.always, self.is_host, &self.namespace, rules)
+    }
+}
 
 /// Rules and identities, from which policies of subjects are resolved.
 #[derive(Debug)]
@@ -155,9 +193,49 @@ impl Repository {
         subject: NumericIdentity,
         labels: &LabelSet,
     ) -> Result<SubjectPolicy, ResolveError> {
+        let applying = self.applying(subject, labels);
+        self.resolve_applying(subject, applying)
+    }
+
+    /// What the policy of a subject is made of. Subjects of equal [`Applying`]
+    /// have equal policies.
+    #[must_use]
+    pub fn applying(&self, subject: NumericIdentity, labels: &LabelSet) -> Applying {
         let config = self.config();
         let is_host = subject == NumericIdentity::HOST;
         let off = (is_host && !config.host_firewall) || config.enforcement == Enforcement::Never;
+        let rules = if off {
+            [Vec::new(), Vec::new()]
+        } else {
+            self.rules_for(subject, labels)
+        };
+        Applying {
+            off,
+            // The key alone decides, whatever its source: a pod label `init`
+            // does.
+            always: config.enforcement == Enforcement::Always || labels.get("init").is_some(),
+            is_host,
+            namespace: labels.namespace().unwrap_or("").into(),
+            rules,
+        }
+    }
+
+    /// The policy that [`Self::applying`] rules make.
+    ///
+    /// # Errors
+    /// When rules contradict each other; Cilium then computes no policy either.
+    pub fn resolve_applying(
+        &self,
+        subject: NumericIdentity,
+        applying: Applying,
+    ) -> Result<SubjectPolicy, ResolveError> {
+        let Applying {
+            off,
+            always,
+            is_host,
+            namespace,
+            rules: [ingress, egress],
+        } = applying;
         if off {
             return Ok(SubjectPolicy {
                 subject,
@@ -166,12 +244,9 @@ impl Repository {
                 wildcard_is_world: false,
             });
         }
-        // The key alone decides, whatever its source: a pod label `init` does.
-        let always = config.enforcement == Enforcement::Always || labels.get("init").is_some();
-        let [ingress, egress] = self.rules_for(subject, labels);
-        let namespace = labels.namespace().unwrap_or("");
-        let resolve =
-            |direction, rules| self.resolve_direction(direction, rules, always, is_host, namespace);
+        let resolve = |direction, rules| {
+            self.resolve_direction(direction, rules, always, is_host, &namespace)
+        };
         let ingress = resolve(Direction::Ingress, ingress)?;
         let egress = resolve(Direction::Egress, egress)?;
         let wildcard_is_world = [&ingress, &egress]

@@ -44,13 +44,13 @@ impl InForce {
 /// A scenario with its identities and resolved policies, ready for questions.
 pub struct Prepared<'s> {
     scenario: &'s Scenario,
-    config: Config,
-    sources: Sources,
+    pub(super) config: Config,
+    pub(super) sources: Sources,
     policies: Vec<PolicyAnswer>,
     diagnostics: Vec<Vec<Diagnostic>>,
-    world: World,
-    repository: Repository,
-    resolved: Vec<Resolved>,
+    pub(super) world: World,
+    pub(super) repository: Repository,
+    pub(super) resolved: Vec<Resolved>,
 }
 
 impl Prepared<'_> {
@@ -263,7 +263,7 @@ impl Scenario {
                 &world.peer_ports,
                 &mut StandInProxyPorts::default(),
             );
-            (policy, map)
+            (Arc::new(policy), map)
         });
         Resolved { id, ports, result }
     }
@@ -324,10 +324,10 @@ fn prefixes_of(rules: &[Rule]) -> BTreeSet<IpNet> {
         .collect()
 }
 
-struct Resolved {
-    id: NumericIdentity,
-    ports: BTreeMap<(String, u8), u16>,
-    result: Result<(SubjectPolicy, PolicyMap), String>,
+pub(super) struct Resolved {
+    pub(super) id: NumericIdentity,
+    pub(super) ports: BTreeMap<(String, u8), u16>,
+    pub(super) result: Result<(Arc<SubjectPolicy>, PolicyMap), String>,
 }
 
 impl Resolved {

@@ -8,6 +8,7 @@
 
 mod answer;
 mod format;
+mod table;
 mod world;
 
 pub use answer::{Prepared, map_entries};

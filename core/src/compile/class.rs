@@ -1,0 +1,340 @@
+//! Peer classes: which identities one policy and direction cannot tell apart.
+//!
+//! In: a direction's filters, the selectors' identities and named ports. Out:
+//! [`Classes`]: the listed identities with their class, and one identity that
+//! stands for each class.
+//!
+//! Two identities are in one class when they have the same aggregate, the
+//! same of the policy's selectors select them, and they mean the same ports by
+//! the names the policy uses. Entries are then alike for both: an entry is
+//! made for an identity from the filters that select it and from the entries
+//! of its aggregate, and from nothing else.
+
+use super::CompileError;
+use crate::config::Config;
+use crate::identity::{AGGREGATES, NumericIdentity};
+use crate::policy_map::{NamedPorts, Peers};
+use crate::resolve::DirectionPolicy;
+use crate::rule::{Direction, RulePort};
+use crate::selector::{SelectorId, SelectorIndex};
+use ahash::AHashMap;
+use std::sync::Arc;
+
+/// A peer class of a descriptor.
+pub type ClassId = u32;
+
+/// Classes of identities that are not listed: one per aggregate, in the order
+/// of [`UNLISTED`].
+pub const FIRST_LISTED: ClassId = 5;
+
+/// The keys of wildcards in the order of the table's first classes.
+pub const UNLISTED: [NumericIdentity; 5] = [
+    NumericIdentity::UNKNOWN,
+    NumericIdentity::AGGREGATE_CLUSTER,
+    NumericIdentity::AGGREGATE_CLUSTER_MESH,
+    NumericIdentity::AGGREGATE_WORLD,
+    NumericIdentity::AGGREGATE_REMOTE_NODE,
+];
+
+/// The class of an identity that is not listed.
+#[must_use]
+pub fn unlisted_class(identity: NumericIdentity, config: &Config) -> ClassId {
+    let aggregate = identity.aggregate(config);
+    let place = UNLISTED.iter().position(|u| *u == aggregate);
+    place.and_then(|p| ClassId::try_from(p).ok()).unwrap_or(0)
+}
+
+/// What tells identities apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Criterion {
+    /// A selector selects it.
+    Selector(SelectorId),
+    /// It means some port by this name, which is part of the step.
+    Port(Arc<str>, u8),
+    /// It is outside the cluster.
+    World,
+}
+
+/// A step from a class to a narrower one: criterion number, and port.
+type Step = (u32, u16);
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    parent: u32,
+    criterion: u32,
+}
+
+/// The identities a direction's filters name, grouped.
+#[derive(Clone, Debug)]
+pub struct Classes {
+    criteria: Vec<Criterion>,
+    nodes: Vec<Node>,
+    steps: AHashMap<(u32, Step), u32>,
+    /// Class of a node; 0 for nodes without identities.
+    class_of: Vec<ClassId>,
+    /// By class, from [`FIRST_LISTED`] on: an identity of the class.
+    representatives: Vec<NumericIdentity>,
+    /// Every listed identity and its class, ascending.
+    pub(super) listed: Vec<(NumericIdentity, ClassId)>,
+    /// By criterion: the representatives it selects, ascending.
+    selected: AHashMap<SelectorId, Vec<NumericIdentity>>,
+    /// The wildcard, where it is spelled out: it selects everybody.
+    wildcard: Option<SelectorId>,
+    config: Config,
+    world: Vec<NumericIdentity>,
+}
+
+/// The nodes a trie starts with: unlisted classes by aggregate, then the
+/// aggregates themselves, which share a class with nobody.
+const ROOTS: u32 = 10;
+
+impl Classes {
+    /// Groups the identities that a direction's filters name.
+    ///
+    /// # Errors
+    /// When there are more classes than a table can have.
+    pub fn new(
+        policy: &DirectionPolicy,
+        wildcard_is_world: bool,
+        selectors: &SelectorIndex,
+        ports: &NamedPorts,
+    ) -> Result<Self, CompileError> {
+        let Wanted {
+            criteria,
+            everybody,
+            wildcard,
+        } = criteria(policy, wildcard_is_world);
+        let mut classes = Self {
+            criteria,
+            wildcard,
+            nodes: (0..ROOTS)
+                .map(|i| Node {
+                    parent: i,
+                    criterion: u32::MAX,
+                })
+                .collect(),
+            steps: AHashMap::new(),
+            class_of: Vec::new(),
+            representatives: Vec::new(),
+            listed: Vec::new(),
+            selected: AHashMap::new(),
+            config: selectors.config().clone(),
+            world: Vec::new(),
+        };
+        let mut node_of: AHashMap<NumericIdentity, u32> = AHashMap::new();
+        for (number, criterion) in (0u32..).zip(classes.criteria.clone()) {
+            match criterion {
+                Criterion::Selector(selector) => {
+                    for id in selectors.selected(selector) {
+                        classes.refine(&mut node_of, id, (number, 0));
+                    }
+                }
+                Criterion::Port(name, protocol) => {
+                    let all = everybody.contains(&(Arc::clone(&name), protocol));
+                    for (id, port) in ports.of_name(&name, protocol) {
+                        if all || node_of.contains_key(&id) {
+                            classes.refine(&mut node_of, id, (number, port));
+                        }
+                    }
+                }
+                Criterion::World => {
+                    let known: Vec<NumericIdentity> = node_of.keys().copied().collect();
+                    for id in known {
+                        if selectors.is_world(id) {
+                            classes.refine(&mut node_of, id, (number, 0));
+                        }
+                    }
+                }
+            }
+        }
+        let mut found: Vec<(NumericIdentity, u32)> = node_of.into_iter().collect();
+        found.sort_unstable();
+        classes.number(&found, selectors)?;
+        Ok(classes)
+    }
+
+    fn root(&self, id: NumericIdentity) -> u32 {
+        let class = unlisted_class(id, &self.config);
+        if id.is_aggregate() {
+            FIRST_LISTED + class
+        } else {
+            class
+        }
+    }
+
+    fn refine(
+        &mut self,
+        node_of: &mut AHashMap<NumericIdentity, u32>,
+        id: NumericIdentity,
+        step: Step,
+    ) {
+        let root = self.root(id);
+        let node = node_of.entry(id).or_insert(root);
+        let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let nodes = &mut self.nodes;
+        *node = *self.steps.entry((*node, step)).or_insert_with(|| {
+            nodes.push(Node {
+                parent: *node,
+                criterion: step.0,
+            });
+            next
+        });
+    }
+
+    /// Numbers the classes in the order of their first identity.
+    fn number(
+        &mut self,
+        found: &[(NumericIdentity, u32)],
+        selectors: &SelectorIndex,
+    ) -> Result<(), CompileError> {
+        self.class_of = vec![0; self.nodes.len()];
+        for (id, node) in found {
+            let Some(class) = self.class_of.get_mut(*node as usize) else {
+                continue;
+            };
+            let first = *class == 0;
+            if first {
+                *class = FIRST_LISTED + len(&self.representatives);
+                self.representatives.push(*id);
+            }
+            let class = *class;
+            self.listed.push((*id, class));
+            if first {
+                self.file(*id, *node, selectors);
+            }
+        }
+        self.within_limit()
+    }
+
+    fn within_limit(&self) -> Result<(), CompileError> {
+        let count = FIRST_LISTED as usize + self.representatives.len();
+        if count > 1 << 16 {
+            return Err(CompileError::TooManyPeerClasses { count });
+        }
+        Ok(())
+    }
+
+    /// Files a representative under the selectors that select it.
+    fn file(&mut self, id: NumericIdentity, node: u32, selectors: &SelectorIndex) {
+        let mut at = node;
+        while at >= ROOTS
+            && let Some(node) = self.nodes.get(at as usize).copied()
+        {
+            if let Some(Criterion::Selector(s)) = self.criteria.get(node.criterion as usize) {
+                self.selected.entry(*s).or_default().push(id);
+            }
+            at = node.parent;
+        }
+        if selectors.is_world(id) {
+            self.world.push(id);
+        }
+    }
+
+    /// Lists an aggregate's number by itself, because it has entries of its
+    /// own; nothing if it is listed already.
+    ///
+    /// # Errors
+    /// When there are more classes than a table can have.
+    pub(super) fn list_aggregate(&mut self, id: NumericIdentity) -> Result<(), CompileError> {
+        debug_assert!(AGGREGATES.contains(&id));
+        if let Err(place) = self.listed.binary_search_by_key(&id, |(i, _)| *i) {
+            let class = FIRST_LISTED + len(&self.representatives);
+            self.representatives.push(id);
+            self.listed.insert(place, (id, class));
+        }
+        self.within_limit()
+    }
+
+    /// How many classes there are, those of unlisted identities included.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        FIRST_LISTED + len(&self.representatives)
+    }
+
+    /// An identity of each class from [`FIRST_LISTED`] on.
+    #[must_use]
+    pub fn representatives(&self) -> &[NumericIdentity] {
+        &self.representatives
+    }
+
+    /// The class of an identity.
+    #[must_use]
+    pub fn class(&self, id: NumericIdentity) -> ClassId {
+        let place = self.listed.binary_search_by_key(&id, |(i, _)| *i);
+        place
+            .ok()
+            .and_then(|p| self.listed.get(p))
+            .map_or_else(|| unlisted_class(id, &self.config), |(_, class)| *class)
+    }
+}
+
+impl Peers for Classes {
+    fn selected(&self, selector: SelectorId) -> impl Iterator<Item = NumericIdentity> {
+        let found = if self.wildcard == Some(selector) {
+            Some(&self.representatives)
+        } else {
+            self.selected.get(&selector)
+        };
+        found.into_iter().flatten().copied()
+    }
+
+    fn is_world(&self, identity: NumericIdentity) -> bool {
+        self.world.contains(&identity)
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+fn len<T>(list: &[T]) -> u32 {
+    u32::try_from(list.len()).unwrap_or(u32::MAX)
+}
+
+/// What a direction's filters ask of identities.
+#[derive(Default)]
+struct Wanted {
+    criteria: Vec<Criterion>,
+    /// Names of ports that are asked of everybody.
+    everybody: Vec<(Arc<str>, u8)>,
+    /// The selector by which they are.
+    wildcard: Option<SelectorId>,
+}
+
+fn criteria(policy: &DirectionPolicy, wildcard_is_world: bool) -> Wanted {
+    let mut wanted = Wanted::default();
+    if !policy.enforced {
+        return wanted;
+    }
+    let mut selectors = Vec::new();
+    let mut names = Vec::new();
+    for filter in policy.tiers.iter().flat_map(|t| &t.filters) {
+        let name = match &filter.key.port {
+            RulePort::Name(name) if policy.direction == Direction::Egress => {
+                Some((Arc::clone(name), filter.key.protocol))
+            }
+            _ => None,
+        };
+        for (i, (selector, _)) in filter.policies.iter().enumerate() {
+            if filter.wildcard != Some(i) {
+                selectors.push(*selector);
+            } else if let Some(name) = &name {
+                wanted.wildcard = Some(*selector);
+                wanted.everybody.push(name.clone());
+            }
+        }
+        names.extend(name);
+    }
+    selectors.sort_unstable();
+    selectors.dedup();
+    names.sort();
+    names.dedup();
+    let world = wildcard_is_world && wanted.wildcard.is_some();
+    let criteria = selectors.into_iter().map(Criterion::Selector);
+    let ports = names.into_iter().map(|(n, p)| Criterion::Port(n, p));
+    wanted.criteria = criteria.chain(ports).collect();
+    if world {
+        wanted.criteria.push(Criterion::World);
+    }
+    wanted
+}

@@ -1,0 +1,298 @@
+//! Policies compiled into a verdict table.
+//!
+//! In: resolved policies of subjects, the identities their selectors select,
+//! named ports and proxy ports. Out: the bytes of an image
+//! (`docs/table-format.md`), which `netverdict-table` reads.
+//!
+//! Entries are made by [`crate::policy_map`], but for one identity of each
+//! class instead of all of them: what a policy cannot tell apart gets the same
+//! entries. The same input gives the same bytes.
+
+mod class;
+mod column;
+mod image;
+mod origin;
+mod peers;
+mod pool;
+mod ports;
+
+pub use class::{ClassId, Classes, FIRST_LISTED, UNLISTED, unlisted_class};
+pub use origin::RulePlace;
+
+use crate::identity::{AGGREGATES, NumericIdentity};
+use crate::policy_map::{
+    L4Key, MapState, NamedPorts, ProxyPorts, RedirectKey, StandInProxyPorts, Surroundings,
+};
+use crate::resolve::{DirectionPolicy, SubjectPolicy};
+use crate::rule::{Direction, Rule, RulePort};
+use crate::selector::SelectorIndex;
+use ahash::AHashMap;
+use column::Cells;
+use image::{Compiled, Frame, Image};
+use peers::Plan;
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a policy does not fit into a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// A direction tells more than 65,536 kinds of peers apart.
+    TooManyPeerClasses {
+        /// How many.
+        count: usize,
+    },
+    /// A direction tells more than 65,536 kinds of ports apart.
+    TooManyPortClasses {
+        /// How many.
+        count: usize,
+    },
+    /// A direction has more than 65,536 different verdicts.
+    TooManyEntries {
+        /// How many.
+        count: usize,
+    },
+    /// A key names a protocol that tables have no slot for, or a port of a
+    /// protocol without ports. Rules cannot make such keys.
+    NoSuchKey {
+        /// Protocol and port of the key.
+        key: L4Key,
+    },
+    /// The image would be 4 GiB or more.
+    TooLarge {
+        /// How many bytes.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyPeerClasses { count } => write!(
+                f,
+                "the policy tells {count} kinds of peers apart; a table has room for 65536. \
+                 Split the workload's policies, or select peers by fewer distinct labels"
+            ),
+            Self::TooManyPortClasses { count } => write!(
+                f,
+                "the policy tells {count} kinds of ports apart; a table has room for 65536"
+            ),
+            Self::TooManyEntries { count } => write!(
+                f,
+                "the policy has {count} different verdicts; a table has room for 65536"
+            ),
+            Self::NoSuchKey { key } => write!(
+                f,
+                "protocol {} with port {}/{} has no place in a table",
+                key.protocol, key.port, key.port_prefix
+            ),
+            Self::TooLarge { bytes } => {
+                write!(f, "the table would have {bytes} bytes; offsets reach 4 GiB")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+/// Where a subject's redirects lead; `None` while a redirect is not realised.
+pub type SubjectProxyPorts = Arc<dyn Fn(&RedirectKey) -> Option<u16> + Send + Sync>;
+
+/// A subject of a table.
+#[derive(Clone)]
+pub struct Subject {
+    /// Its identity.
+    pub identity: NumericIdentity,
+    /// The numbers of its endpoints.
+    pub endpoints: Vec<u32>,
+    /// Its policy. Subjects with the same policy share what is compiled.
+    pub policy: Arc<SubjectPolicy>,
+    /// Its named ports: name, IP protocol number, port.
+    pub named_ports: Vec<(Arc<str>, u8, u16)>,
+    /// Where its redirects lead; `None` for stand-ins
+    /// ([`StandInProxyPorts`]).
+    pub proxy_ports: Option<SubjectProxyPorts>,
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject")
+            .field("identity", &self.identity)
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What subjects are compiled against.
+#[derive(Clone, Copy)]
+pub struct Compiler<'a> {
+    /// The peer selectors with what they select, and the identities.
+    pub selectors: &'a SelectorIndex,
+    /// What each identity calls its ports.
+    pub named_ports: &'a NamedPorts,
+    /// Revision of the policies, for the header.
+    pub revision: u64,
+    /// Where each rule is written; `None` leaves origins out.
+    pub places: Option<&'a dyn Fn(&Rule) -> RulePlace>,
+}
+
+impl fmt::Debug for Compiler<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiler")
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Directories of one level are kept up to this many bytes in all.
+const DIRECTORY_BYTES: usize = 4 << 20;
+
+/// What a subject's descriptors depend on.
+type SharedKey = (usize, Vec<(Arc<str>, u8, u16)>);
+
+impl Compiler<'_> {
+    /// Compiles subjects into an image; subject `i` of the image is the `i`th.
+    ///
+    /// # Errors
+    /// When a policy does not fit, with the number of the subject.
+    pub fn compile(&self, subjects: &[Subject]) -> Result<Vec<u8>, (usize, CompileError)> {
+        let config = self.selectors.config();
+        let identities: Vec<u32> = self
+            .selectors
+            .identities()
+            .iter()
+            .map(|(i, _)| i.0)
+            .collect();
+        let ids = || identities.iter().copied().map(NumericIdentity);
+        let flat = Plan::new(ids(), config, false);
+        let per_directory = flat.local_count as usize / 32;
+        let policies: std::collections::BTreeSet<usize> =
+            subjects.iter().map(|s| address(&s.policy)).collect();
+        let rooted = per_directory * policies.len() * 2 > DIRECTORY_BYTES;
+        let plan = if rooted {
+            Plan::new(ids(), config, true)
+        } else {
+            flat
+        };
+        let mut image = Image::new(plan);
+        let mut shared: AHashMap<SharedKey, [Compiled; 2]> = AHashMap::new();
+        let mut compiled = Vec::with_capacity(subjects.len());
+        for (i, subject) in subjects.iter().enumerate() {
+            let key = (subject.proxy_ports.is_none()).then(|| {
+                let used = used_ports(&subject.policy.ingress, &subject.named_ports);
+                (address(&subject.policy), used)
+            });
+            if let Some(known) = key.as_ref().and_then(|k| shared.get(k)) {
+                compiled.push(*known);
+                continue;
+            }
+            let both = self.subject(&mut image, subject).map_err(|e| (i, e))?;
+            if let Some(key) = key {
+                shared.insert(key, both);
+            }
+            compiled.push(both);
+        }
+        let mut endpoints: Vec<(u32, u32)> = Vec::new();
+        let mut by_identity: Vec<(u32, u32)> = Vec::new();
+        for (i, subject) in (0u32..).zip(subjects) {
+            endpoints.extend(subject.endpoints.iter().map(|e| (*e, i)));
+            by_identity.push((subject.identity.0, i));
+        }
+        // Of several the first counts.
+        for pairs in [&mut endpoints, &mut by_identity] {
+            pairs.sort_unstable();
+            pairs.dedup_by_key(|(key, _)| *key);
+        }
+        let frame = Frame {
+            config,
+            revision: self.revision,
+            subjects: &compiled,
+            endpoints: &endpoints,
+            identity_index: &by_identity,
+            identities: &identities,
+            with_origins: self.places.is_some(),
+        };
+        image.finish(&frame).map_err(|e| (subjects.len(), e))
+    }
+
+    fn subject(&self, image: &mut Image, subject: &Subject) -> Result<[Compiled; 2], CompileError> {
+        let mut stand_in = StandInProxyPorts::default();
+        let mut given = subject.proxy_ports.as_deref().map(Given);
+        let mut proxy_ports: &mut dyn ProxyPorts = match &mut given {
+            Some(given) => given,
+            None => &mut stand_in,
+        };
+        let policy = &subject.policy;
+        let ingress = self.direction(image, subject, &policy.ingress, &mut proxy_ports)?;
+        let egress = self.direction(image, subject, &policy.egress, &mut proxy_ports)?;
+        Ok([ingress, egress])
+    }
+
+    fn direction(
+        &self,
+        image: &mut Image,
+        subject: &Subject,
+        policy: &DirectionPolicy,
+        proxy_ports: &mut &mut dyn ProxyPorts,
+    ) -> Result<Compiled, CompileError> {
+        let world = subject.policy.wildcard_is_world;
+        let mut classes = Classes::new(policy, world, self.selectors, self.named_ports)?;
+        let own_port =
+            |name: &Arc<str>, protocol: u8| own_port(&subject.named_ports, name, protocol);
+        let surroundings = Surroundings {
+            wildcard_is_world: world,
+            subject_ports: &own_port,
+            peer_ports: self.named_ports,
+            proxy_ports: &mut **proxy_ports,
+        };
+        let state = MapState::distil(policy, &classes, surroundings);
+        for id in AGGREGATES {
+            if state.has_identity(id) {
+                classes.list_aggregate(id)?;
+            }
+        }
+        let cells = Cells::new(&state, &classes, self.selectors.config())?;
+        let origins = self.places.map_or(0, |places| {
+            image.origins.put(policy, &state, &classes, places)
+        });
+        Ok(Compiled {
+            descriptor: image.put(policy, &classes, &cells),
+            origins,
+        })
+    }
+}
+
+/// Proxy ports that a caller gives.
+struct Given<'a>(&'a (dyn Fn(&RedirectKey) -> Option<u16> + Send + Sync));
+
+impl ProxyPorts for Given<'_> {
+    fn proxy_port(&mut self, redirect: &RedirectKey) -> Option<u16> {
+        (self.0)(redirect)
+    }
+}
+
+fn address<T>(of: &Arc<T>) -> usize {
+    Arc::as_ptr(of) as usize
+}
+
+fn own_port(ports: &[(Arc<str>, u8, u16)], name: &Arc<str>, protocol: u8) -> Option<u16> {
+    let found = ports.iter().find(|(n, p, _)| n == name && *p == protocol);
+    found.map(|(_, _, port)| *port)
+}
+
+/// The ports of a subject that its policy names.
+fn used_ports(policy: &DirectionPolicy, ports: &[(Arc<str>, u8, u16)]) -> Vec<(Arc<str>, u8, u16)> {
+    let filters = policy.tiers.iter().flat_map(|t| &t.filters);
+    let mut used: Vec<(Arc<str>, u8, u16)> = filters
+        .filter_map(|f| match (&f.key.port, policy.direction) {
+            (RulePort::Name(name), Direction::Ingress) => {
+                let port = own_port(ports, name, f.key.protocol)?;
+                Some((Arc::clone(name), f.key.protocol, port))
+            }
+            _ => None,
+        })
+        .collect();
+    used.sort();
+    used.dedup();
+    used
+}

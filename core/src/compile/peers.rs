@@ -1,0 +1,285 @@
+//! Directories, roots, blocks and pages: identity to class.
+//!
+//! In: the classes of a direction. Out: where its directory and root stand.
+
+use super::class::{ClassId, Classes, unlisted_class};
+use super::pool::Pool;
+use crate::config::Config;
+use crate::identity::NumericIdentity;
+use netverdict_table::layout::{
+    BLOCK_LEN, BLOCK_PAGES, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS, SLOT_BLOCKS, region,
+};
+use std::collections::BTreeSet;
+
+/// Which identities stand where: the same for all descriptors of an image.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) local_first: u32,
+    pub(super) local_count: u32,
+    /// Slot by region.
+    pub(super) regions: Vec<u16>,
+    /// The region of each slot from [`EMPTY_SLOTS`] on.
+    slot_regions: Vec<u32>,
+    config: Config,
+}
+
+impl Plan {
+    /// `rooted`: local identities go through roots, too.
+    pub(super) fn new(
+        identities: impl Iterator<Item = NumericIdentity>,
+        config: &Config,
+        rooted: bool,
+    ) -> Self {
+        let number_bits = 24 - cluster_bits(config);
+        let local_first = config.cluster_id << number_bits;
+        let local = |id: u32| id >> number_bits == config.cluster_id;
+        let identities: Vec<u32> = identities.map(|id| id.0).collect();
+        let last = identities.iter().filter(|id| local(**id)).max();
+        let local_count = match last {
+            Some(last) if !rooted => (last - local_first + 1).next_multiple_of(PAGE_IDENTITIES),
+            _ => 0,
+        };
+        let listed = |id: u32| id.wrapping_sub(local_first) >= local_count && id >> 24 <= 2;
+        let mut used: BTreeSet<u32> = identities
+            .iter()
+            .filter(|id| listed(**id))
+            .map(|id| id >> 15)
+            .collect();
+        if local_first != 0 || local_count == 0 {
+            used.insert(0);
+        }
+        let local_region = |r: u32| local((r & 511) << 15);
+        let mut regions: Vec<u16> = (0u32..)
+            .take(REGIONS)
+            .map(|r| match r >> 9 {
+                1 => 1,
+                2 => 2,
+                _ if local_region(r) => 3,
+                _ => 0,
+            })
+            .collect();
+        for (slot, r) in (EMPTY_SLOTS..).zip(&used) {
+            if let Some(word) = regions.get_mut(*r as usize) {
+                *word = slot;
+            }
+        }
+        Self {
+            local_first,
+            local_count,
+            regions,
+            slot_regions: used.into_iter().collect(),
+            config: config.clone(),
+        }
+    }
+
+    /// How many slots every root has.
+    pub(super) fn slots(&self) -> usize {
+        usize::from(EMPTY_SLOTS) + self.slot_regions.len()
+    }
+
+    /// True when the local directory covers an identity.
+    fn is_local(&self, id: NumericIdentity) -> bool {
+        id.0.wrapping_sub(self.local_first) < self.local_count
+    }
+
+    /// First identity of a slot's region; any, where the slot lists nobody.
+    fn slot_first(&self, slot: usize) -> u32 {
+        let listed = slot.checked_sub(usize::from(EMPTY_SLOTS));
+        let r = listed.and_then(|i| self.slot_regions.get(i));
+        r.map_or(0, |r| r << 15)
+    }
+
+    /// Class of an unlisted identity of a slot.
+    fn default_class(&self, slot: usize, id: u32) -> ClassId {
+        match slot {
+            0 => 2,
+            1 => 3,
+            2 => 4,
+            3 => 1,
+            _ => unlisted_class(NumericIdentity(id), &self.config),
+        }
+    }
+}
+
+/// Bits of a cluster id within an identity.
+pub(super) fn cluster_bits(config: &Config) -> u32 {
+    (config.max_connected_clusters + 1).trailing_zeros()
+}
+
+/// Where a descriptor finds classes of identities, relative to the sections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PeerPart {
+    pub(super) directory: u32,
+    pub(super) root: u32,
+    pub(super) pages: u32,
+    pub(super) blocks: u32,
+}
+
+/// The sections that lead from identities to classes.
+#[derive(Clone, Debug)]
+pub(super) struct PeerSections {
+    pub(super) plan: Plan,
+    pub(super) directories: Pool,
+    pub(super) roots: Pool,
+    pub(super) pages: Pool,
+    pub(super) blocks: Pool,
+    /// Directory and root of a descriptor that lists nobody, by width, for
+    /// the windows they were made in.
+    empty: [Option<Empty>; 2],
+}
+
+#[derive(Clone, Debug)]
+struct Empty {
+    pages: u32,
+    blocks: u32,
+    directory: Vec<u16>,
+    root: Vec<u16>,
+    /// Page numbers of every block of the root.
+    in_blocks: Vec<[u16; BLOCK_PAGES]>,
+}
+
+impl PeerSections {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            directories: Pool::new(64),
+            roots: Pool::new(64),
+            pages: Pool::new(PAGE_UNIT),
+            blocks: Pool::new(BLOCK_LEN),
+            empty: [None, None],
+        }
+    }
+
+    /// Puts a direction's directory and root.
+    pub(super) fn put(&mut self, classes: &Classes, wide: bool) -> PeerPart {
+        let groups: Vec<&[(NumericIdentity, ClassId)]> = classes
+            .listed
+            .chunk_by(|a, b| a.0.0 >> 6 == b.0.0 >> 6)
+            .collect();
+        let page_len = if wide { 2 } else { 1 } * PAGE_UNIT;
+        let spare = 16;
+        let pages = self
+            .pages
+            .window(PAGE_UNIT, (groups.len() + spare) * page_len);
+        let words = self.plan.slots() * SLOT_BLOCKS;
+        let blocks = self.blocks.window(BLOCK_LEN, words * BLOCK_LEN);
+        let mut empty = self.empty(wide, pages, blocks);
+        let mut touched = BTreeSet::new();
+        for group in groups {
+            let Some((first, _)) = group.first() else {
+                continue;
+            };
+            let base = first.0 & !63;
+            let slot = self.plan.regions.get(region(base)).copied().unwrap_or(0);
+            let local = self.plan.is_local(*first);
+            let content: Vec<ClassId> = (base..)
+                .take(64)
+                .map(|id| {
+                    let listed = group.iter().find(|(i, _)| i.0 == id);
+                    listed.map_or_else(
+                        || unlisted_class(NumericIdentity(id), &self.plan.config),
+                        |(_, class)| *class,
+                    )
+                })
+                .collect();
+            let number = self.page(&content, wide);
+            let word = if local {
+                let x = base.wrapping_sub(self.plan.local_first) >> 6;
+                empty.directory.get_mut(x as usize)
+            } else {
+                let block = usize::from(slot) * SLOT_BLOCKS + (base >> 12 & 7) as usize;
+                touched.insert(block);
+                let block = empty.in_blocks.get_mut(block);
+                block.and_then(|b| b.get_mut((base >> 6 & 63) as usize))
+            };
+            if let Some(word) = word {
+                *word = number;
+            }
+        }
+        for block in touched {
+            if let Some(content) = empty.in_blocks.get(block).copied() {
+                let number = self.block(&content);
+                if let Some(word) = empty.root.get_mut(block) {
+                    *word = number;
+                }
+            }
+        }
+        PeerPart {
+            directory: self.directories.put(&u16_bytes(&empty.directory)),
+            root: self.roots.put(&u16_bytes(&empty.root)),
+            pages,
+            blocks,
+        }
+    }
+
+    fn page(&mut self, content: &[ClassId], wide: bool) -> u16 {
+        let at = self.pages.put(&class_bytes(content.iter().copied(), wide));
+        self.pages.number(at, PAGE_UNIT)
+    }
+
+    fn block(&mut self, content: &[u16; BLOCK_PAGES]) -> u16 {
+        let at = self.blocks.put(&u16_bytes(content));
+        self.blocks.number(at, BLOCK_LEN)
+    }
+
+    fn empty(&mut self, wide: bool, pages: u32, blocks: u32) -> Empty {
+        let made = self.empty.get(usize::from(wide)).and_then(Option::as_ref);
+        if let Some(made) = made
+            && made.pages == pages
+            && made.blocks == blocks
+        {
+            return made.clone();
+        }
+        let local_pages = self.plan.local_count / PAGE_IDENTITIES;
+        let mut directory = Vec::new();
+        for page in 0..local_pages {
+            let first = self.plan.local_first + page * PAGE_IDENTITIES;
+            directory.push(self.default_page(3 + 1, first, wide));
+        }
+        let mut root = Vec::new();
+        let mut in_blocks = Vec::new();
+        for slot in 0..self.plan.slots() {
+            let first = self.plan.slot_first(slot);
+            for block in (0u32..).take(SLOT_BLOCKS) {
+                let mut content = [0; BLOCK_PAGES];
+                for (page, word) in (0u32..).zip(&mut content) {
+                    let id = first + (block << 12) + (page << 6);
+                    *word = self.default_page(slot, id, wide);
+                }
+                root.push(self.block(&content));
+                in_blocks.push(content);
+            }
+        }
+        let made = Empty {
+            pages,
+            blocks,
+            directory,
+            root,
+            in_blocks,
+        };
+        if let Some(slot) = self.empty.get_mut(usize::from(wide)) {
+            *slot = Some(made.clone());
+        }
+        made
+    }
+
+    fn default_page(&mut self, slot: usize, first: u32, wide: bool) -> u16 {
+        let class = |id| self.plan.default_class(slot, id);
+        let content: Vec<ClassId> = (first..).take(64).map(class).collect();
+        self.page(&content, wide)
+    }
+}
+
+/// Classes as a page has them.
+pub(super) fn class_bytes(classes: impl Iterator<Item = u32>, wide: bool) -> Vec<u8> {
+    if wide {
+        classes.flat_map(|c| (c as u16).to_le_bytes()).collect()
+    } else {
+        classes.map(|c| c as u8).collect()
+    }
+}
+
+/// Numbers as an image has them.
+pub(super) fn u16_bytes(words: &[u16]) -> Vec<u8> {
+    words.iter().flat_map(|w| w.to_le_bytes()).collect()
+}

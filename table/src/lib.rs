@@ -1,0 +1,33 @@
+//! Verdict tables: may this subject exchange packets with this identity over
+//! this protocol and port? Answered in a few loads, as Cilium 1.20's datapath
+//! answers.
+//!
+//! In: the bytes of an image (`docs/table-format.md`). Out: verdicts, one by
+//! one or many at once; sets of identities; the rules behind a verdict.
+//! Nothing here compiles policies: `netverdict::compile` does.
+//!
+//! [`View::new`] checks an image once and never panics; after that lookups need
+//! no checks. [`View::policy`] takes a subject's descriptor in hand, and
+//! [`PolicyView::verdict`] is the hot call.
+#![no_std]
+#![deny(missing_docs)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+extern crate alloc;
+
+mod bits;
+mod bytes;
+mod check;
+mod image;
+pub mod layout;
+mod lookup;
+mod origin;
+mod question;
+mod view;
+
+pub use bits::{ClassSet, IdentitySet, Plane};
+pub use check::TableError;
+pub use image::{Info, hash};
+pub use origin::{Origin, OriginRecord, RuleRef};
+pub use question::{Answer, Direction, MatchType, Question};
+pub use view::{PolicyView, View};
