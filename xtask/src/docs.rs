@@ -1,11 +1,14 @@
-//! The generated pages of `docs/`.
+//! The generated pages.
 
-use crate::diagnostics;
 use crate::job::root;
+use crate::{diagnostics, rules};
 
 /// Writes the pages, or complains about those that are out of date.
 pub(crate) fn run(check: bool) -> Result<(), String> {
-    for (name, text) in [("docs/diagnostics.md", diagnostics::page()?)] {
+    for (name, text) in [
+        ("docs/diagnostics.md", diagnostics::page()?),
+        ("testdata/coverage.md", rules::page()?),
+    ] {
         let path = root().join(name);
         if std::fs::read_to_string(&path).ok().as_ref() == Some(&text) {
             continue;

@@ -6,6 +6,7 @@ mod diagnostics;
 mod docs;
 mod job;
 mod oracle;
+mod rules;
 mod testdata;
 mod worlds;
 

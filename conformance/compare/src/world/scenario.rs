@@ -156,6 +156,15 @@ fn ports(endpoint: &Endpoint) -> BTreeMap<String, NamedPort> {
         .collect()
 }
 
+/// What all endpoints of an identity that know a name call so. A scenario has
+/// no names that stand for two ports, and Cilium leaves them out.
+fn settled_ports(endpoints: &[&Endpoint]) -> BTreeMap<String, NamedPort> {
+    let known = || endpoints.iter().flat_map(|e| ports(e));
+    known()
+        .filter(|(name, port)| known().all(|(n, p)| n != *name || p == *port))
+        .collect()
+}
+
 fn texts<'l>(labels: impl IntoIterator<Item = &'l Label>) -> BTreeMap<String, String> {
     let pair = |l: &Label| {
         (
@@ -170,20 +179,18 @@ fn texts<'l>(labels: impl IntoIterator<Item = &'l Label>) -> BTreeMap<String, St
 fn identities(played: &Played<'_>) -> Vec<ScenarioIdentity> {
     let cluster = &played.cluster;
     let mut all = BTreeMap::new();
+    let mut several: BTreeMap<NumericIdentity, Vec<&Endpoint>> = BTreeMap::new();
     for endpoint in cluster.endpoints().iter().filter(|e| !e.host_network) {
-        all.entry(endpoint.identity)
-            .or_insert_with(|| ScenarioIdentity {
-                id: endpoint.identity.0,
-                labels: texts(
-                    cluster
-                        .identities()
-                        .get(endpoint.identity)
-                        .into_iter()
-                        .flatten(),
-                ),
-                named_ports: Some(ports(endpoint)),
-                ..ScenarioIdentity::default()
-            });
+        several.entry(endpoint.identity).or_default().push(endpoint);
+    }
+    for (id, endpoints) in several {
+        let identity = ScenarioIdentity {
+            id: id.0,
+            labels: texts(cluster.identities().get(id).into_iter().flatten()),
+            named_ports: Some(settled_ports(&endpoints)),
+            ..ScenarioIdentity::default()
+        };
+        all.insert(id, identity);
     }
     for (prefix, entry) in cluster.ipcache().iter() {
         let address = prefix.prefix_len() == prefix.max_prefix_len();

@@ -70,12 +70,12 @@ pub const FQDN_NAME: Code = Code::new(431, Error, "invalid DNS name");
 /// `Validate`).
 pub const FQDN_PATTERN: Code = Code::new(432, Error, "invalid DNS pattern");
 
-/// Layer-7 rules for a node's ingress (`IngressRule.sanitize`).
+/// Layer-7 rules for a node's ingress, HTTP rules for its egress
+/// (`IngressRule.sanitize`, `EgressRule.sanitize`).
 pub const L7_HOST: Code = Code::new(440, Error, "layer-7 rules for nodes");
 /// Layer-7 rules while `enable-l7-proxy` is off (`IngressRule.sanitize`).
 pub const L7_DISABLED: Code = Code::new(441, Error, "layer-7 proxy is switched off");
-/// DNS rules on ingress, HTTP rules for a node's egress
-/// (`EgressRule.sanitize`).
+/// DNS rules on ingress (`IngressRule.sanitize`).
 pub const L7_DIRECTION: Code = Code::new(442, Error, "layer-7 rules in the wrong direction");
 /// `icmps` while `enable-icmp-rules` is off (`IngressRule.sanitize`).
 pub const ICMP_DISABLED: Code = Code::new(443, Error, "ICMP rules are switched off");

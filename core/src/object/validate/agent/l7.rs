@@ -51,7 +51,7 @@ impl Checker<'_> {
             }
             if !list.ingress && list.host && has_http {
                 self.report(
-                    L7_DIRECTION,
+                    L7_HOST,
                     rules.span,
                     format!("{}.http", at(i)),
                     "HTTP rules do not work for what nodes send",

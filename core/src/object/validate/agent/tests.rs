@@ -475,7 +475,7 @@ fn layer_7_rules() {
         &node("ingress", &with(tcp, "rules: {}")),
     );
     pair(
-        L7_DIRECTION,
+        L7_HOST,
         &node("egress", &http("{}")),
         &node("egress", &dns),
     );
