@@ -124,7 +124,10 @@ struct ReadFile {
 
 fn read_all(places: &[Place], options: &LoadOptions<'_>) -> Vec<io::Result<ReadFile>> {
     let next = AtomicUsize::new(0);
-    let progress = Progress::new(places.len());
+    let progress = Progress::new(places.len(), PATIENCE, || {
+        let terminal = io::stderr().is_terminal();
+        terminal.then(ProgressDrawTarget::stderr)
+    });
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = || {
         let mut done = Vec::new();
@@ -202,14 +205,16 @@ fn read(place: &Place, source: SourceId, options: &LoadOptions<'_>) -> io::Resul
     }
 }
 
-/// A bar on standard error, when that is a terminal and patience runs out.
-struct Progress {
+/// A bar on a terminal, when there is one and patience runs out.
+struct Progress<T> {
     bar: ProgressBar,
     since: Instant,
+    patience: Duration,
+    terminal: T,
 }
 
-impl Progress {
-    fn new(files: usize) -> Self {
+impl<T: Fn() -> Option<ProgressDrawTarget>> Progress<T> {
+    fn new(files: usize, patience: Duration, terminal: T) -> Self {
         let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("reading {bar:30} {pos}/{len} files") {
             bar.set_style(style);
@@ -217,19 +222,111 @@ impl Progress {
         Self {
             bar,
             since: Instant::now(),
+            patience,
+            terminal,
         }
     }
 
     fn step(&self) {
         self.bar.inc(1);
-        if self.bar.is_hidden() && self.since.elapsed() > PATIENCE && io::stderr().is_terminal() {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        if self.bar.is_hidden()
+            && self.since.elapsed() >= self.patience
+            && let Some(terminal) = (self.terminal)()
+        {
+            self.bar.set_draw_target(terminal);
+            self.bar.tick();
         }
     }
 }
 
-impl Drop for Progress {
+impl<T> Drop for Progress<T> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::TermLike;
+    use std::sync::{Arc, Mutex};
+
+    /// What was drawn.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl Screen {
+        fn push(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+    }
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.push(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.push(text)
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.push("<clear>")
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn drawn(patience: Duration, terminal: bool) -> String {
+        let screen = Screen::default();
+        let target = || {
+            let screen = Box::new(screen.clone());
+            terminal.then(|| ProgressDrawTarget::term_like(screen))
+        };
+        let progress = Progress::new(12, patience, target);
+        for _ in 0..7 {
+            progress.step();
+        }
+        drop(progress);
+        screen.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn the_bar_is_drawn_when_patience_runs_out_and_cleared() {
+        let text = drawn(Duration::ZERO, true);
+        assert!(
+            text.contains("reading ") && text.contains("1/12 files"),
+            "{text}"
+        );
+        assert!(text.ends_with("<clear>"), "{text}");
+    }
+
+    #[test]
+    fn no_bar_is_drawn_in_time_or_without_a_terminal() {
+        assert_eq!(drawn(Duration::from_secs(3600), true), "");
+        assert_eq!(drawn(Duration::ZERO, false), "");
     }
 }

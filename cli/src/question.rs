@@ -9,7 +9,6 @@ use clap::{ArgGroup, Args};
 use netverdict::cluster::{Endpoint, Flow, Peer, Target};
 use netverdict::object::cilium::{IcmpFamily, icmp_type_number};
 use netverdict::rule::protocol;
-use std::net::IpAddr;
 
 /// A flow to ask about.
 #[derive(Args, Debug)]
@@ -221,19 +220,4 @@ fn icmp(text: &str, family: IcmpFamily) -> Result<(u8, u16, Option<u8>), Failure
         IcmpFamily::V6 => protocol::ICMPV6,
     };
     Ok((protocol, u16::from(number.ok_or_else(wrong)?), code))
-}
-
-/// The endpoint an end of a flow is, by name or by address.
-pub(crate) fn endpoint_of<'w>(world: &'w World, peer: &Peer) -> Option<&'w Endpoint> {
-    let has = |ip: &IpAddr| {
-        let all = world.cluster.endpoints().iter();
-        all.filter(|e| !e.host_network)
-            .find(|e| e.addresses.contains(ip))
-    };
-    match &peer.target {
-        Target::Endpoint(e) => world.cluster.endpoints().iter().find(|o| o == &e),
-        Target::Address(ip) => has(ip),
-        _ => None,
-    }
-    .map(std::convert::AsRef::as_ref)
 }

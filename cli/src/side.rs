@@ -5,10 +5,11 @@ use crate::question::protocol_name;
 use crate::report;
 use crate::style;
 use anstyle::Style;
-use netverdict::cluster::{Decision, SideAnswer};
+use netverdict::cluster::{Decision, ProxyRules, SideAnswer};
 use netverdict::explain::JsonPlace;
 use netverdict::policy_map::Verdict;
-use netverdict::rule::{Direction, Rule};
+use netverdict::resolve::Parser;
+use netverdict::rule::{Direction, HttpRule, Mismatch, Rule};
 use netverdict::source::Sources;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -45,6 +46,8 @@ struct JsonRedirect {
     listener: String,
     port: u16,
     protocol: String,
+    /// What it lets through; empty when it restricts nothing.
+    rules: Vec<String>,
 }
 
 impl JsonSide {
@@ -62,6 +65,7 @@ impl JsonSide {
             listener: r.listener.to_string(),
             port: r.port,
             protocol: protocol_name(r.protocol),
+            rules: side.proxy_rules.as_ref().map(requests).unwrap_or_default(),
         });
         Self {
             direction: side.direction.as_str(),
@@ -162,17 +166,7 @@ pub(crate) fn write(out: &mut dyn Write, side: &SideAnswer, sources: &Sources) -
         }
         return Ok(());
     }
-    if let Some(to) = redirect(side) {
-        let listener = match &*to.listener {
-            "" => String::new(),
-            name => format!(", listener {name}"),
-        };
-        let parser = to.parser.as_str();
-        writeln!(
-            out,
-            "  to the {parser} proxy{listener}, which decides further"
-        )?;
-    }
+    proxy(out, side)?;
     if let Some(auth) = authentication(side) {
         writeln!(out, "  authentication: {auth}")?;
     }
@@ -198,6 +192,76 @@ pub(crate) fn write(out: &mut dyn Write, side: &SideAnswer, sources: &Sources) -
         },
     };
     writeln!(out, "  {why}")
+}
+
+/// Writes where a redirect leads and what lets a request through there.
+pub(crate) fn proxy(out: &mut dyn Write, side: &SideAnswer) -> io::Result<()> {
+    const LISTED: usize = 8;
+    let Some(to) = redirect(side) else {
+        return Ok(());
+    };
+    let listener = match &*to.listener {
+        "" => String::new(),
+        name => format!(", listener {}", style::clean(name)),
+    };
+    let lines = side.proxy_rules.as_ref().map(requests).unwrap_or_default();
+    let parser = to.parser.as_str();
+    let then = match (lines.is_empty(), to.parser) {
+        (false, _) => "which lets through",
+        (true, Parser::Crd) => "which decides by its own configuration",
+        (true, _) => "which lets everything through",
+    };
+    writeln!(out, "  to the {parser} proxy{listener}, {then}")?;
+    for line in lines.iter().take(LISTED) {
+        writeln!(out, "    {}", style::clean(line))?;
+    }
+    match lines.len().saturating_sub(LISTED) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more"),
+    }
+}
+
+/// What a proxy lets through, a line each: `GET /public/.*`, `queries for
+/// *.example.com`.
+fn requests(rules: &ProxyRules) -> Vec<String> {
+    let http = rules.l7.http.iter().map(|r| request(r));
+    let dns = rules.l7.dns.iter().map(|(name, pattern)| {
+        let name = if name.is_empty() { pattern } else { name };
+        format!("queries for {name}")
+    });
+    let names = rules.server_names.iter();
+    let names = names.map(|n| format!("TLS for {n}"));
+    http.chain(dns).chain(names).collect()
+}
+
+fn request(rule: &HttpRule) -> String {
+    let mut parts = Vec::new();
+    let any = |text: &str, word: &str| match text {
+        "" => word.to_owned(),
+        text => text.to_owned(),
+    };
+    parts.push(any(&rule.method, "any method"));
+    parts.push(any(&rule.path, "any path"));
+    if !rule.host.is_empty() {
+        parts.push(format!("on {}", rule.host));
+    }
+    parts.extend(rule.headers.iter().map(|h| format!("with {h}")));
+    for h in &rule.header_matches {
+        let value = match (&h.secret, h.value.as_str()) {
+            (Some((namespace, name)), _) => format!(" of secret {namespace}/{name}"),
+            (None, "") => String::new(),
+            (None, value) => format!(": {value}"),
+        };
+        let otherwise = match h.mismatch {
+            Mismatch::Fail => "",
+            Mismatch::Log => ", else logged",
+            Mismatch::Add => ", else added",
+            Mismatch::Delete => ", else removed",
+            Mismatch::Replace => ", else replaced",
+        };
+        parts.push(format!("with {}{value}{otherwise}", h.name));
+    }
+    parts.join(" ")
 }
 
 fn enforced(side: &SideAnswer) -> bool {

@@ -23,8 +23,9 @@ use std::sync::Arc;
 /// Where a cluster comes from.
 #[derive(Args, Debug)]
 pub(crate) struct WorldArgs {
-    /// Files, folders, patterns (`'**/*.yaml'`), or `-` for standard input.
-    #[arg(short = 'f', long = "file", value_name = "PATH", default_value = ".", num_args = 1..)]
+    /// A file, folder, pattern (`'**/*.yaml'`), or `-` for standard input; may
+    /// be given several times.
+    #[arg(short = 'f', long = "file", value_name = "PATH", default_value = ".")]
     paths: Vec<PathBuf>,
     /// The addresses a DNS name has: `api.example.com=203.0.113.7,203.0.113.8`.
     #[arg(long, value_name = "NAME=IP,…", value_parser = resolution)]

@@ -207,3 +207,44 @@ fn input_that_is_no_text_is_told_and_hides_nothing() {
         "{text}"
     );
 }
+
+#[test]
+fn a_map_that_is_too_full_is_told() {
+    use std::fmt::Write;
+    let folder = folder("overflow");
+    let mut text = pod("web")
+        + "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: a}\nspec:\n  endpointSelector: {}\n  ingress:\n  - fromCIDR:\n";
+    for i in 0..150 {
+        writeln!(text, "    - 10.0.{i}.0/24").unwrap();
+    }
+    text.push_str("    toPorts:\n");
+    for part in 0..3 {
+        text.push_str("    - ports:\n");
+        for i in 0..38 {
+            let port = 1000 + 2 * (part * 38 + i);
+            writeln!(text, "      - {{port: \"{port}\", protocol: TCP}}").unwrap();
+        }
+    }
+    fs::write(folder.join("all.yaml"), text).unwrap();
+    let said = |arguments: &[&str]| {
+        let output = netverdict(
+            &folder,
+            &[&["map", "a/web", "-o", "hex"], arguments].concat(),
+        );
+        assert_eq!(output.status.code(), Some(0));
+        let entries = stdout(&output).lines().count();
+        assert!(entries > 16_384, "{entries}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        said.replace(&entries.to_string(), "N")
+    };
+    assert_eq!(
+        said(&[]),
+        "error: N entries of at most 16384 (`bpf-policy-map-max`): Cilium cannot write them all, \
+         and drops what the missing ones allow\n"
+    );
+    assert_eq!(
+        said(&["--bpf-policy-map-max", "18000"]),
+        "warning: N entries of at most 18000 (`bpf-policy-map-max`): over nine tenths\n"
+    );
+    assert_eq!(said(&["--bpf-policy-map-max", "65536"]), "");
+}

@@ -3,6 +3,40 @@
 //!
 //! Data flows one way:
 //! `object → rule → resolve → policy_map → compile → table → verdict`.
+//! Texts become [`object`]s with their places, objects become [`rule`]s, the
+//! rules of one subject are merged ([`resolve`]) and become entries of its
+//! [`policy_map`]; a lookup there is the verdict, and [`explain`] says why. A
+//! [`cluster::Cluster`] does all of it:
+//!
+//! ```
+//! use netverdict::cluster::{Cluster, ClusterOptions, Flow};
+//! use netverdict::{config::Config, object::load, source::SourceId};
+//!
+//! # let pod = |name: &str| format!("
+//! # apiVersion: v1
+//! # kind: Pod
+//! # metadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}
+//! # ---");
+//! # let yaml = pod("web") + &pod("db") + "
+//! # apiVersion: networking.k8s.io/v1
+//! # kind: NetworkPolicy
+//! # metadata: {name: db, namespace: shop}
+//! # spec:
+//! #   podSelector: {matchLabels: {app: db}}
+//! #   ingress: [{from: [{podSelector: {matchLabels: {app: api}}}]}]
+//! # ";
+//! let config = Config::default();
+//! let loaded = load::load(SourceId(0), &yaml, &load::LoadOptions::new(&config));
+//! assert!(loaded.diagnostics.is_empty());
+//! let cluster = Cluster::build(config, ClusterOptions::default(), loaded.into_objects());
+//! let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
+//! let (protocol, port, icmp_code) = (6, 5432, None);
+//! let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+//! let why = cluster.explain(&flow);
+//! assert_eq!(why.answer.overall.to_string(), "default-deny");
+//! assert!(why.ingress.unwrap().near_misses().next().is_some());
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(

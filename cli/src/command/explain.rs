@@ -4,19 +4,17 @@
 use crate::args::Format;
 use crate::command::verdict::{exit, headline, without_policy};
 use crate::exit::{Exit, Failure};
-use crate::question::{Question, QuestionArgs, endpoint_of, protocol_name};
+use crate::question::{QuestionArgs, protocol_name};
 use crate::report;
-use crate::side::{said, word};
+use crate::side::{proxy, said, word};
 use crate::style::{self, clean};
 use crate::world::World;
 use anstyle::Style;
 use clap::Args;
-use netverdict::cluster::{Decision, Peer, SideAnswer};
+use netverdict::cluster::{Decision, FlowExplanation, SideAnswer};
 use netverdict::explain::{
-    Candidate, ChangeKind, Enforcement, Explanation, Fate, JsonExplanation, PeerMatch, Subject,
+    Candidate, ChangeKind, Enforcement, Explanation, Fate, JsonExplanation, PeerMatch,
 };
-use netverdict::label::LabelSet;
-use netverdict::policy_map::Question as Packet;
 use netverdict::rule::{Direction, Rule, RuleVerdict};
 use netverdict::selector::SelectorKind;
 use serde::Serialize;
@@ -53,13 +51,11 @@ struct JsonAnswer {
 /// Explains.
 pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let (world, question) = args.question.open()?;
-    let answer = world.cluster.flow(&question.flow());
-    let explained = |side: &Option<SideAnswer>, own: &Peer| {
-        let side = side.as_ref()?;
-        explain(&world, &question, side, own)
-    };
-    let egress = explained(&answer.egress, &question.from);
-    let ingress = explained(&answer.ingress, &question.to);
+    let FlowExplanation {
+        answer,
+        egress,
+        ingress,
+    } = world.cluster.explain(&question.flow());
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         Format::Json => {
@@ -103,48 +99,6 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     Ok(exit(&answer.overall))
 }
 
-/// Explains one side; `None` when it has no policy to explain, or it is not
-/// known who the other side is.
-fn explain(
-    world: &World,
-    question: &Question,
-    side: &SideAnswer,
-    own: &Peer,
-) -> Option<Explanation> {
-    let policy = side.policy.as_ref()?;
-    let peer = side.peer?;
-    let cluster = &world.cluster;
-    let nothing = LabelSet::default();
-    let subject = endpoint_of(world, own);
-    let labels = match subject {
-        Some(e) if !e.host_network => &e.labels,
-        _ => cluster
-            .identities()
-            .get(policy.subject.subject)
-            .unwrap_or(&nothing),
-    };
-    let named_port = |name: &Arc<str>, protocol: u8| match side.direction {
-        Direction::Ingress => {
-            let (own, port) = subject?.named_ports.get(name)?;
-            (*own == protocol).then_some(*port)
-        }
-        Direction::Egress => cluster.named_ports().get(peer, name, protocol),
-    };
-    let packet = Packet {
-        icmp_code: question.icmp_code,
-        ..Packet::new(side.direction, peer, question.protocol, question.port)
-    };
-    let subject = Subject {
-        policy: &policy.subject,
-        map: &policy.map,
-        selectors: cluster.repository().selectors(),
-        labels,
-        peer: cluster.identities().get(peer),
-        named_port: &named_port,
-    };
-    Some(Explanation::new(&subject, &packet, cluster.config()))
-}
-
 fn side_head(out: &mut dyn Write, side: &SideAnswer) -> io::Result<()> {
     let (said, look) = said(&side.decision);
     let strong = style::STRONG;
@@ -159,7 +113,7 @@ fn side_head(out: &mut dyn Write, side: &SideAnswer) -> io::Result<()> {
             writeln!(out, "  {}", clean(why))?;
         }
     }
-    Ok(())
+    proxy(out, side)
 }
 
 /// Writes the tree of one side.

@@ -4,7 +4,7 @@
 //! side says, and what becomes of the flow: both sides have to let it through.
 
 use super::doubt::Asked;
-use super::{Cluster, Endpoint, Peer, ResolvedPolicy, Target};
+use super::{Cluster, Endpoint, Peer, ProxyRules, ResolvedPolicy, Target};
 use crate::identity::NumericIdentity;
 use crate::policy_map::{Entry, Key, MatchType, Question, Verdict};
 use crate::rule::{Direction, Rule};
@@ -26,6 +26,17 @@ pub struct Flow<'p> {
     pub icmp_code: Option<u8>,
     /// It is a fragment whose first part was not seen: its port is unknown.
     pub untracked_fragment: bool,
+}
+
+impl Flow<'_> {
+    /// What one side is asked about it, given the identity of the other.
+    pub(super) fn question(&self, direction: Direction, peer: NumericIdentity) -> Question {
+        Question {
+            icmp_code: self.icmp_code,
+            untracked_fragment: self.untracked_fragment,
+            ..Question::new(direction, peer, self.protocol, self.port)
+        }
+    }
 }
 
 /// A verdict, as far as the input settles one.
@@ -85,6 +96,8 @@ pub struct SideAnswer {
     pub rules: Vec<Arc<Rule>>,
     /// Where a redirect leads; 0 for nowhere.
     pub proxy_port: u16,
+    /// What the proxy there decides by; `None` without a redirect.
+    pub proxy_rules: Option<ProxyRules>,
     /// The authentication type required; 0 for none.
     pub auth_type: u8,
     /// The datapath's return code: 0 or a negative drop reason.
@@ -159,6 +172,7 @@ impl Cluster {
             entry: None,
             rules: Vec::new(),
             proxy_port: 0,
+            proxy_rules: None,
             auth_type: 0,
             code: 0,
             policy: None,
@@ -233,12 +247,9 @@ impl Cluster {
         peer: NumericIdentity,
         flow: &Flow<'_>,
     ) -> SideAnswer {
-        let question = Question {
-            icmp_code: flow.icmp_code,
-            untracked_fragment: flow.untracked_fragment,
-            ..Question::new(direction, peer, flow.protocol, flow.port)
-        };
-        let outcome = policy.map.lookup(&question, &self.config);
+        let outcome = policy
+            .map
+            .lookup(&flow.question(direction, peer), &self.config);
         let rules = outcome.entry.map_or_else(Vec::new, |(_, entry)| {
             let direction = policy.subject.direction(direction);
             direction.rules_of(&entry.origin).cloned().collect()
@@ -264,10 +275,15 @@ impl Cluster {
         } else {
             Decision::Unknown { why }
         };
+        let redirected = outcome.entry.filter(|_| outcome.proxy_port != 0);
+        let proxy_rules = redirected.and_then(|(key, entry)| {
+            policy.proxy_rules(&key, entry, peer, self.repository.selectors())
+        });
         SideAnswer {
             direction,
             subject: name.to_owned(),
             peer: Some(peer),
+            proxy_rules,
             decision,
             match_type: outcome.match_type,
             entry: outcome.entry.map(|(key, entry)| (key, entry.clone())),

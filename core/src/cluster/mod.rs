@@ -14,6 +14,7 @@ mod address;
 mod check;
 mod doubt;
 mod endpoint;
+mod explain;
 mod flow;
 mod intent;
 mod namespace;
@@ -27,10 +28,11 @@ pub use check::{
     NO_IDENTITY_LABEL, NO_NAMESPACE, NO_SERVICE, PEER_EMPTY, STALE_IDENTITY, SUBJECT_EMPTY,
 };
 pub use endpoint::{DeclaredPort, Endpoint};
+pub use explain::FlowExplanation;
 pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
 pub use intent::NAME_NOT_LEARNED;
 pub use peer::{AMBIGUOUS, NOT_A_PEER, NOT_FOUND, Peer, Target};
-pub use policy::ResolvedPolicy;
+pub use policy::{ProxyRules, ResolvedPolicy};
 pub use table::{Table, TableSubject};
 
 use crate::config::Config;

@@ -3,9 +3,11 @@
 use super::{Cluster, Endpoint};
 use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
-use crate::policy_map::{PolicyMap, StandInProxyPorts};
-use crate::resolve::{ResolveError, SubjectPolicy};
-use std::collections::BTreeMap;
+use crate::policy_map::{Entry, Key, PolicyMap, StandInProxyPorts};
+use crate::resolve::{ResolveError, SelectorPolicy, SubjectPolicy};
+use crate::rule::{L7Rules, RuleVerdict};
+use crate::selector::SelectorIndex;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The policy of an endpoint: its rules, and the entries made of them.
@@ -15,6 +17,67 @@ pub struct ResolvedPolicy {
     pub subject: SubjectPolicy,
     /// The entries of its policy map. Redirects lead to stand-in ports.
     pub map: PolicyMap,
+}
+
+/// What a proxy lets through, of the traffic of one peer to one port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyRules {
+    /// HTTP requests or DNS queries; empty does not restrict.
+    pub l7: L7Rules,
+    /// TLS server names; empty does not restrict.
+    pub server_names: BTreeSet<Arc<str>>,
+}
+
+impl ResolvedPolicy {
+    /// What the proxy that an entry redirects to decides by. A proxy is told
+    /// of every selector of the port, and one that selects the peer is enough:
+    /// the rules of all that do count together, and one without rules lets
+    /// everything through. `None` when the entry is no redirect.
+    pub(super) fn proxy_rules(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        peer: NumericIdentity,
+        selectors: &SelectorIndex,
+    ) -> Option<ProxyRules> {
+        let direction = self.subject.direction(key.direction);
+        let redirect = self.map.direction(key.direction).redirect_of(entry)?;
+        let source = |p: &SelectorPolicy| {
+            p.parser == redirect.parser
+                && p.origin.iter().any(|i| entry.origin.iter().any(|j| i == j))
+        };
+        let filter = direction.tiers.iter().flat_map(|t| &t.filters).find(|f| {
+            f.key.protocol == redirect.protocol && f.policies.iter().any(|(_, p)| source(p))
+        })?;
+        let mut rules = ProxyRules::default();
+        let (mut any_request, mut any_name) = (false, false);
+        for (i, (selector, policy)) in filter.policies.iter().enumerate() {
+            let selected = selectors.selections(*selector);
+            let selects =
+                filter.wildcard == Some(i) || selected.is_some_and(|s| s.contains(peer.0));
+            if !selects || policy.verdict != RuleVerdict::Allow {
+                continue;
+            }
+            any_request |= policy.l7.is_empty();
+            any_name |= policy.server_names.is_empty();
+            rules.l7.http.extend(policy.l7.http.iter().cloned());
+            rules.l7.dns.extend(policy.l7.dns.iter().cloned());
+            rules
+                .server_names
+                .extend(policy.server_names.iter().cloned());
+        }
+        if any_request {
+            rules.l7 = L7Rules::default();
+        }
+        if any_name {
+            rules.server_names.clear();
+        }
+        rules.l7.http.sort();
+        rules.l7.http.dedup();
+        rules.l7.dns.sort();
+        rules.l7.dns.dedup();
+        Some(rules)
+    }
 }
 
 type Cached = Result<Arc<ResolvedPolicy>, ResolveError>;

@@ -241,11 +241,11 @@ fn policy_yaml(
     member: &str,
 ) -> Option<String> {
     let mut selector = String::new();
+    // Those of its manifest: a pod cannot give itself labels of Cilium's own.
     for label in subject.iter().filter(|l| {
         l.source() == &LabelSource::K8s
             && l.key() != keys::POD_NAMESPACE
-            && l.key() != keys::CLUSTER
-            && !l.key().starts_with(keys::NAMESPACE_LABELS)
+            && !l.key().starts_with(keys::CILIUM_PREFIX)
     }) {
         let _ = writeln!(
             selector,

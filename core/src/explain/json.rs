@@ -41,7 +41,7 @@ pub struct JsonExplanation {
 /// A rule and where it stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct JsonPlace {
-    /// `Kind/namespace/name`.
+    /// `Kind/namespace/name`, or `Kind/name` for clusterwide objects.
     pub rule: String,
     /// Field path of the member.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -162,7 +162,7 @@ impl JsonPlace {
     pub fn new(rule: &Rule, sources: &Sources) -> Self {
         let origin = &rule.origin;
         Self {
-            rule: origin.id(),
+            rule: origin.object.to_string(),
             path: origin.path.clone(),
             at: if origin.span == Span::default() {
                 String::new()

@@ -5,6 +5,7 @@ use crate::policy_map::Verdict;
 use crate::source::SourceId;
 
 mod change;
+mod explain;
 mod kubernetes;
 
 fn objects(yaml: &str) -> Vec<Object> {
