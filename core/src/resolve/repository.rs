@@ -63,8 +63,13 @@ pub struct Repository {
     by_namespace: AHashMap<Arc<str>, BTreeMap<ResourceId, Vec<Arc<Rule>>>>,
     wildcard: (Arc<Selector>, SelectorId),
     host: Arc<Selector>,
+    /// Peers of all rules together: no fewer than distinct selectors in use.
+    peers: usize,
     revision: u64,
 }
+
+/// So many selectors that no rule names any more are kept in any case.
+const SPARE_SELECTORS: usize = 64;
 
 impl Repository {
     /// A repository without rules.
@@ -81,6 +86,7 @@ impl Repository {
             by_namespace: AHashMap::new(),
             wildcard: (wildcard, wildcard_id),
             host,
+            peers: 0,
             revision: 1,
         }
     }
@@ -120,13 +126,16 @@ impl Repository {
         self.index.remove_identity(id)
     }
 
-    /// Puts an object's rules in place of those it had.
+    /// Puts an object's rules in place of those it had. The numbers of
+    /// selectors may change with that: policies resolved before are to be
+    /// resolved again.
     pub fn replace(&mut self, resource: &ResourceId, rules: Vec<Rule>) {
-        self.remove(resource);
+        self.take_out(resource);
         let rules: Vec<Arc<Rule>> = rules.into_iter().map(Arc::new).collect();
         for rule in &rules {
             for peer in rule.peers.iter().flatten() {
                 self.index.add_selector(peer);
+                self.peers += 1;
             }
             self.by_namespace
                 .entry(Arc::clone(&rule.namespace))
@@ -138,17 +147,46 @@ impl Repository {
         if !rules.is_empty() {
             self.by_resource.insert(Arc::clone(resource), rules);
         }
+        self.forget_selectors();
     }
 
-    /// Removes an object's rules; true if it had any.
+    /// Removes an object's rules; true if it had any. As with
+    /// [`Self::replace`] the numbers of selectors may change.
     pub fn remove(&mut self, resource: &ResourceId) -> bool {
+        let known = self.take_out(resource);
+        self.forget_selectors();
+        known
+    }
+
+    /// Files the selectors in use anew once most are in use no more. That
+    /// takes as many changes as there are selectors, so each pays a constant
+    /// share.
+    fn forget_selectors(&mut self) {
+        if self.index.len() <= 2 * self.peers + SPARE_SELECTORS {
+            return;
+        }
+        let peers = self.by_resource.values().flatten();
+        let peers = peers.flat_map(|r| r.peers.iter().flatten());
+        let own = [&self.wildcard.0, &self.host];
+        let index = self.index.with_only(own.into_iter().chain(peers));
+        if let Some(id) = index.find(&self.wildcard.0) {
+            self.wildcard.1 = id;
+        }
+        self.index = index;
+    }
+
+    fn take_out(&mut self, resource: &ResourceId) -> bool {
         self.revision += 1;
         let Some(old) = self.by_resource.remove(resource) else {
             return false;
         };
         for rule in old {
+            self.peers -= rule.peers.as_ref().map_or(0, Vec::len);
             if let Some(objects) = self.by_namespace.get_mut(&rule.namespace) {
                 objects.remove(resource);
+                if objects.is_empty() {
+                    self.by_namespace.remove(&rule.namespace);
+                }
             }
         }
         true

@@ -130,6 +130,29 @@ impl SelectorIndex {
         id
     }
 
+    /// An index over the same identities with these selectors alone, numbered
+    /// from 0 in this order.
+    #[must_use]
+    pub fn with_only<'a>(&self, selectors: impl IntoIterator<Item = &'a Arc<Selector>>) -> Self {
+        let mut index = Self::new(self.config.clone(), self.identities.clone());
+        for selector in selectors {
+            index.add_selector(selector);
+        }
+        index
+    }
+
+    /// How many selectors there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True without any selector.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The selector of a number.
     #[must_use]
     pub fn selector(&self, id: SelectorId) -> Option<&Arc<Selector>> {

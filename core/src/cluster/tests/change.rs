@@ -204,3 +204,38 @@ status:
         assert_eq!(numbers(&grown), numbers(&restored));
     }
 }
+
+#[test]
+fn selectors_of_former_rules_are_forgotten() {
+    let pods = pod("web-0", "app: web", "10.0.1.1") + &pod("db-0", "app: db", "10.0.1.2");
+    let mut c = build(&pods);
+    let typed = |i: usize| ALLOW_WEB_TO_DB.replace("app: web", &format!("app: web{i}"));
+    for i in 0..500 {
+        c.apply(
+            objects(&typed(i))
+                .into_iter()
+                .map(|o| Change::Upsert(Box::new(o))),
+        );
+        assert!(c.repository().selectors().len() < 100);
+    }
+    assert_eq!(tcp(&c, "prod/web-0", "prod/db-0", 8080), "default-deny");
+    c.apply(
+        objects(ALLOW_WEB_TO_DB)
+            .into_iter()
+            .map(|o| Change::Upsert(Box::new(o))),
+    );
+    assert_eq!(tcp(&c, "prod/web-0", "prod/db-0", 8080), "allow");
+    assert_eq!(tcp(&c, "prod/db-0", "prod/web-0", 8080), "allow");
+    // The same as if nothing else had ever been.
+    let (web, db) = (
+        c.find_endpoint("prod/web-0").unwrap(),
+        c.find_endpoint("prod/db-0").unwrap(),
+    );
+    let fresh = build(&(pods + ALLOW_WEB_TO_DB));
+    for endpoint in [web, db] {
+        let before = c.policy(&endpoint).unwrap().map.entries().len();
+        let name = endpoint.to_string();
+        let same = fresh.find_endpoint(&name).unwrap();
+        assert_eq!(before, fresh.policy(&same).unwrap().map.entries().len());
+    }
+}

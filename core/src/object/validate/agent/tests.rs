@@ -474,11 +474,7 @@ fn layer_7_rules() {
         &node("ingress", &http("{}")),
         &node("ingress", &with(tcp, "rules: {}")),
     );
-    pair(
-        L7_HOST,
-        &node("egress", &http("{}")),
-        &node("egress", &dns),
-    );
+    pair(L7_HOST, &node("egress", &http("{}")), &node("egress", &dns));
 }
 
 #[test]
