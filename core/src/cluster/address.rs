@@ -9,7 +9,9 @@
 use super::{Cluster, Endpoint, ObjectKey};
 use crate::config::Config;
 use crate::identity::{IpCache, NamePattern, PrefixMetadata};
-use crate::label::{Label, LabelSet, LabelSource, cidr_label, keys, world_label};
+use crate::label::{
+    Label, LabelSet, LabelSource, cidr_label, group_labels, keys, named_prefix_labels, world_label,
+};
 use crate::object::Object;
 use crate::object::cidr::{parse_addr, parse_prefix};
 use crate::object::cilium::CidrGroup;
@@ -24,12 +26,6 @@ use std::sync::Arc;
 /// Who says what of which prefix.
 pub(super) type Contributions = BTreeMap<(IpNet, Arc<str>), PrefixMetadata>;
 
-/// Ranks of those who contribute (pkg/source/source.go).
-const FROM_API_SERVER: u8 = 0;
-const FROM_CUSTOM_RESOURCE: u8 = 3;
-const FROM_KUBERNETES: u8 = 4;
-const FROM_GENERATED: u8 = 8;
-
 /// Everything the objects and the caller say of prefixes.
 pub(super) fn contributions(cluster: &Cluster) -> Contributions {
     let mut told = Told {
@@ -38,9 +34,9 @@ pub(super) fn contributions(cluster: &Cluster) -> Contributions {
     };
     for rule in cluster.repository.rules() {
         let rank = if rule.resource.starts_with("netpol/") {
-            FROM_KUBERNETES
+            PrefixMetadata::FROM_KUBERNETES
         } else {
-            FROM_CUSTOM_RESOURCE
+            PrefixMetadata::FROM_CUSTOM_RESOURCE
         };
         for prefix in rule.peers.iter().flatten().flat_map(|s| s.prefixes()) {
             // A /0 is the world, not a prefix, and never among these.
@@ -92,17 +88,12 @@ pub(super) fn nodes(objects: &BTreeMap<ObjectKey, Object>) -> BTreeMap<IpAddr, S
 /// (pkg/endpoint/endpoint.go).
 pub(super) fn add_prefix_labels(endpoint: &mut Endpoint, cache: &IpCache) {
     let mut labels: Vec<Label> = endpoint.labels.iter().cloned().collect();
-    for ip in &endpoint.addresses {
-        let own: Vec<Label> = cache.prefix_labels(ip).collect();
-        if !own.iter().any(|l| l.source() == &LabelSource::Cidr) {
-            let everything = match ip {
-                IpAddr::V4(_) => "0.0.0.0/0",
-                IpAddr::V6(_) => "::/0",
-            };
-            labels.push(Label::new(LabelSource::Cidr, everything, ""));
-        }
-        labels.extend(own);
-    }
+    labels.extend(
+        endpoint
+            .addresses
+            .iter()
+            .flat_map(|ip| cache.workload_labels(ip)),
+    );
     endpoint.labels = labels.into_iter().collect();
 }
 
@@ -132,30 +123,15 @@ impl Told<'_> {
     }
 
     fn cidr(&mut self, prefix: IpNet, resource: &Arc<str>, rank: u8) {
-        let labels = [
-            cidr_label(&prefix, self.config),
-            world_label(&prefix.addr(), self.config),
-        ];
-        self.say(prefix, resource, rank, labels.into_iter().collect());
+        let labels = named_prefix_labels(&prefix, self.config);
+        self.say(prefix, resource, rank, labels);
     }
 
-    /// A group's prefixes have its labels, each also with the value as part
-    /// of the key, because a prefix may be in several groups.
     fn cidr_group(&mut self, group: &CidrGroup) {
         let resource = resource_id("cidrgroup", "", &group.meta.name);
-        let of_group = |key: String, value: &str| Label::new(LabelSource::CidrGroup, key, value);
-        let mut labels = Vec::new();
-        for (key, value) in &group.meta.labels {
-            if key.starts_with(keys::CILIUM_PREFIX) {
-                continue;
-            }
-            labels.push(of_group(key.value.clone(), value));
-            labels.push(of_group(format!("{}+{}", key.value, value.value), ""));
-        }
-        labels.push(of_group(
-            format!("{}/{}", keys::CIDR_GROUP_NAME, group.meta.name.value),
-            "",
-        ));
+        let own = group.meta.labels.iter();
+        let own = own.map(|(k, v)| (k.value.as_str(), v.value.as_str()));
+        let labels = group_labels(&group.meta.name.value, own);
         for prefix in group
             .external_cidrs
             .iter()
@@ -163,14 +139,14 @@ impl Told<'_> {
         {
             let world = world_label(&prefix.addr(), self.config);
             let labels = labels.iter().cloned().chain([world]).collect();
-            self.say(prefix, &resource, FROM_GENERATED, labels);
+            self.say(prefix, &resource, PrefixMetadata::FROM_GENERATED, labels);
         }
     }
 
     fn node(&mut self, node: &Node, local: bool) {
         let (kind, rank) = match node.kind {
-            NodeKind::CiliumNode => ("ciliumnode", FROM_CUSTOM_RESOURCE),
-            NodeKind::Node => ("node", FROM_KUBERNETES),
+            NodeKind::CiliumNode => ("ciliumnode", PrefixMetadata::FROM_CUSTOM_RESOURCE),
+            NodeKind::Node => ("node", PrefixMetadata::FROM_KUBERNETES),
         };
         let resource = resource_id(kind, "", &node.meta.name);
         let mut labels = vec![Label::reserved(if local { "host" } else { "remote-node" })];
@@ -215,7 +191,12 @@ impl Told<'_> {
         };
         for ip in addresses {
             let labels = [Label::reserved("kube-apiserver")].into_iter().collect();
-            self.say(IpNet::from(*ip), &resource, FROM_API_SERVER, labels);
+            self.say(
+                IpNet::from(*ip),
+                &resource,
+                PrefixMetadata::FROM_API_SERVER,
+                labels,
+            );
         }
     }
 
@@ -230,7 +211,12 @@ impl Told<'_> {
         let resource = resource_id("fqdn", "", &name.to_lowercase());
         for ip in addresses {
             let prefix = IpNet::from(ip.to_canonical());
-            self.say(prefix, &resource, FROM_GENERATED, labels.clone());
+            self.say(
+                prefix,
+                &resource,
+                PrefixMetadata::FROM_GENERATED,
+                labels.clone(),
+            );
         }
     }
 }

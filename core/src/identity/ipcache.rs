@@ -27,6 +27,17 @@ pub struct PrefixMetadata {
     pub identity_override: bool,
 }
 
+impl PrefixMetadata {
+    /// Rank of what the API server's own addresses say.
+    pub const FROM_API_SERVER: u8 = 0;
+    /// Rank of Cilium's own kinds.
+    pub const FROM_CUSTOM_RESOURCE: u8 = 3;
+    /// Rank of Kubernetes' kinds.
+    pub const FROM_KUBERNETES: u8 = 4;
+    /// Rank of what the agent derives: CIDR groups, DNS names.
+    pub const FROM_GENERATED: u8 = 8;
+}
+
 /// A prefix with its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpCacheEntry {
@@ -205,13 +216,25 @@ impl IpCache {
         labels
     }
 
-    /// The prefix and group labels that policies and groups give an address.
-    /// In match mode `pods` workloads carry them
+    /// The labels a workload has of an address in match mode `pods`: the
+    /// prefix and group labels that policies and groups give the address, and
+    /// without any of a prefix one for every address of the family
     /// (pkg/endpoint/endpoint.go).
-    pub fn prefix_labels(&self, addr: &IpAddr) -> impl Iterator<Item = Label> {
-        self.merged(&IpNet::from(canonical(*addr)))
+    #[must_use]
+    pub fn workload_labels(&self, addr: &IpAddr) -> Vec<Label> {
+        let mut labels: Vec<Label> = self
+            .merged(&IpNet::from(canonical(*addr)))
             .into_values()
             .filter(|l| matches!(l.source(), LabelSource::Cidr | LabelSource::CidrGroup))
+            .collect();
+        if !labels.iter().any(|l| l.source() == &LabelSource::Cidr) {
+            let everything = match addr {
+                IpAddr::V4(_) => "0.0.0.0/0",
+                IpAddr::V6(_) => "::/0",
+            };
+            labels.push(Label::new(LabelSource::Cidr, everything, ""));
+        }
+        labels
     }
 
     /// The labels a prefix would have now: what is said of it and what it

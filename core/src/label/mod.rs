@@ -8,7 +8,10 @@ mod prefix;
 mod set;
 
 pub use filter::{FilterError, LabelFilter};
-pub use prefix::{cidr_label, label_key_to_prefix, prefix_label_key, world_label};
+pub use prefix::{
+    cidr_label, group_labels, label_key_to_prefix, named_prefix_labels, prefix_label_key,
+    world_label,
+};
 pub use set::LabelSet;
 
 use ipnet::IpNet;

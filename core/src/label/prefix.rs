@@ -5,7 +5,7 @@
 //! with dashes, padded with a zero where a dash would stand at an end
 //! (Cilium 1.20.2 pkg/labels/cidr.go).
 
-use super::{Label, LabelSource};
+use super::{Label, LabelSet, LabelSource, keys};
 use crate::config::Config;
 use crate::object::cidr::parse_prefix;
 use ipnet::IpNet;
@@ -60,6 +60,37 @@ pub fn world_label(addr: &IpAddr, config: &Config) -> Label {
         IpAddr::V6(_) if config.ipv4 => "world-ipv6",
         _ => "world",
     })
+}
+
+/// The labels of a prefix that a policy names: its own and its family's.
+#[must_use]
+pub fn named_prefix_labels(prefix: &IpNet, config: &Config) -> LabelSet {
+    [
+        cidr_label(prefix, config),
+        world_label(&prefix.addr(), config),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// The labels a CIDR group puts on its prefixes: its own, each also with the
+/// value as part of the key, because a prefix may be in several groups, and
+/// its name (Cilium 1.20.2 pkg/policy/k8s/cilium_cidr_group.go).
+#[must_use]
+pub fn group_labels<'a>(
+    name: &str,
+    own: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<Label> {
+    let of_group = |key: String, value: &str| Label::new(LabelSource::CidrGroup, key, value);
+    let mut labels = Vec::new();
+    for (key, value) in own {
+        if !key.starts_with(keys::CILIUM_PREFIX) {
+            labels.push(of_group(key.to_owned(), value));
+            labels.push(of_group(format!("{key}+{value}"), ""));
+        }
+    }
+    labels.push(of_group(format!("{}/{name}", keys::CIDR_GROUP_NAME), ""));
+    labels
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use crate::identity::{
     IdentityTable, IpCache, NumericIdentity, PrefixMetadata, ReservedLookup, Scope,
     reserved_identities, reserved_lookup, scope_for_labels,
 };
-use crate::label::{Label, LabelSet, LabelSource, cidr_label, keys, world_label};
+use crate::label::{
+    Label, LabelSet, LabelSource, group_labels, keys, named_prefix_labels, world_label,
+};
 use crate::object::port::is_service_name;
 use crate::policy_map::NamedPorts;
 use crate::rule::protocol;
@@ -17,11 +19,6 @@ use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// Ranks of those who contribute to prefixes (pkg/source).
-const FROM_CUSTOM_RESOURCE: u8 = 3;
-const FROM_KUBERNETES: u8 = 4;
-const FROM_GENERATED: u8 = 8;
 
 /// A CIDR group.
 pub(super) struct Group {
@@ -209,19 +206,12 @@ fn fill_cache(
             },
         );
     };
-    let named = |prefix: &IpNet| -> LabelSet {
-        [
-            cidr_label(prefix, config),
-            world_label(&prefix.addr(), config),
-        ]
-        .into_iter()
-        .collect()
-    };
+    let named = |prefix: &IpNet| named_prefix_labels(prefix, config);
     for policy in policies {
         let rank = if policy.kubernetes {
-            FROM_KUBERNETES
+            PrefixMetadata::FROM_KUBERNETES
         } else {
-            FROM_CUSTOM_RESOURCE
+            PrefixMetadata::FROM_CUSTOM_RESOURCE
         };
         for prefix in &policy.prefixes {
             say(*prefix, &policy.resource, rank, named(prefix));
@@ -229,13 +219,15 @@ fn fill_cache(
     }
     for group in groups {
         for prefix in &group.prefixes {
-            let labels = group_labels(group)
+            let own = group.labels.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+            let labels = group_labels(&group.name, own)
+                .into_iter()
                 .chain([world_label(&prefix.addr(), config)])
                 .collect();
             say(
                 *prefix,
                 &format!("cidrgroup//{}", group.name),
-                FROM_GENERATED,
+                PrefixMetadata::FROM_GENERATED,
                 labels,
             );
         }
@@ -247,39 +239,27 @@ fn fill_cache(
         let resource = format!("daemon/scenario/{prefix}");
         let own: LabelSet = own_labels(given).collect();
         if given.cidr.is_empty() {
-            say(prefix, &resource, FROM_GENERATED, own);
+            say(prefix, &resource, PrefixMetadata::FROM_GENERATED, own);
         } else if own.is_empty() {
-            say(prefix, &resource, FROM_CUSTOM_RESOURCE, named(&prefix));
+            say(
+                prefix,
+                &resource,
+                PrefixMetadata::FROM_CUSTOM_RESOURCE,
+                named(&prefix),
+            );
         } else {
             // One resource says both; its own labels were there first.
             let both = named(&prefix);
             let labels = own.iter().chain(both.iter()).cloned().collect();
-            say(prefix, &resource, FROM_CUSTOM_RESOURCE, labels);
+            say(
+                prefix,
+                &resource,
+                PrefixMetadata::FROM_CUSTOM_RESOURCE,
+                labels,
+            );
         }
     }
     cache
-}
-
-/// The labels a CIDR group puts on its prefixes
-/// (Cilium 1.20.2 pkg/policy/k8s/cilium_cidr_group.go).
-pub(crate) fn group_labels(group: &Group) -> impl Iterator<Item = Label> + '_ {
-    let source = LabelSource::CidrGroup;
-    let name = Label::new(
-        source.clone(),
-        format!("{}/{}", keys::CIDR_GROUP_NAME, group.name),
-        "",
-    );
-    group
-        .labels
-        .iter()
-        .filter(|(key, _)| !key.starts_with(keys::CILIUM_PREFIX))
-        .flat_map(move |(key, value)| {
-            [
-                Label::new(source.clone(), key.as_str(), value.as_str()),
-                Label::new(source.clone(), format!("{key}+{value}"), ""),
-            ]
-        })
-        .chain([name])
 }
 
 /// The labels of a prefix. All prefixes of the host share the one host
@@ -343,15 +323,7 @@ fn pod_labels(
         .prefix()
         .filter(|_| is_pod(given) && config.cidr_matches_pods)
     {
-        let mut prefixed: Vec<Label> = cache.prefix_labels(&prefix.addr()).collect();
-        if !prefixed.iter().any(|l| l.source() == &LabelSource::Cidr) {
-            let everything = match prefix.addr() {
-                IpAddr::V4(_) => "0.0.0.0/0",
-                IpAddr::V6(_) => "::/0",
-            };
-            prefixed.push(Label::new(LabelSource::Cidr, everything, ""));
-        }
-        labels.extend(prefixed);
+        labels.extend(cache.workload_labels(&prefix.addr()));
     }
     labels.into_iter().collect()
 }
