@@ -18,6 +18,7 @@ usage: cargo xtask <job>
   ci                    every required check; ends with `N passed, N failed, N skipped`
   testdata [--bless]    answer testdata/ with Cilium's engine and compare (or write what it says)
            [--bless-diagnostics]   write netverdict's diagnostics into the cases
+           [--engine COMMAND]      replay testdata/cases through any engine: scenarios in, answers out, one a line
            [--bless-worlds]        write netverdict's answers into testdata/worlds, unless Cilium's contradict
   conformance [--count N] [--seed S] [--profile P] [--repeat N] [--write]
                         random scenarios through Cilium's engine and netverdict; --write: docs/conformance.md
@@ -33,7 +34,12 @@ fn main() -> ExitCode {
         Some("soak") => options(arguments, &[]).and_then(|_| ci::soak()),
         Some("testdata") => options(
             arguments,
-            &["--bless", "--bless-diagnostics", "--bless-worlds"],
+            &[
+                "--bless",
+                "--bless-diagnostics",
+                "--bless-worlds",
+                "--engine=",
+            ],
         )
         .and_then(|o| testdata_job(&o)),
         Some("conformance") => {
@@ -60,6 +66,9 @@ fn main() -> ExitCode {
 
 fn testdata_job(options: &[(&str, &str)]) -> Result<bool, String> {
     let asked = |name| options.contains(&(name, ""));
+    if let Some((_, engine)) = options.iter().find(|(name, _)| *name == "--engine") {
+        testdata::replay(engine)?;
+    }
     if asked("--bless") || options.is_empty() {
         testdata::run(asked("--bless"))?;
     }

@@ -7,8 +7,9 @@
 use crate::job::{self, root};
 use crate::{oracle, worlds};
 use netverdict::scenario::Answer;
-use netverdict_compare::{Case, Outcome, case_files, diagnoses, differences};
+use netverdict_compare::{Case, Difference, Outcome, case_files, diagnoses, differences};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// How often Cilium answers a case, to find what is left to chance.
 const REPEAT: u32 = 12;
@@ -31,34 +32,66 @@ pub(crate) fn run(bless: bool) -> Result<(), String> {
     }
 }
 
+/// Replays the cases through any engine that speaks the scenario format: a
+/// command that reads scenarios and writes answers, one a line.
+pub(crate) fn replay(engine: &str) -> Result<(), String> {
+    let mut words = engine.split_whitespace();
+    let program = words.next().ok_or("--engine needs a command")?;
+    let cases = load()?;
+    let questions = questions(&cases)?;
+    let answers = oracle::answer_lines(Command::new(program).args(words), &questions)?;
+    let mut tally = job::Tally::default();
+    for ((path, case), answer) in cases.iter().zip(answers) {
+        let name = path.strip_prefix(root()).unwrap_or(path).display();
+        let outcome = outcome(&answer).map_err(|e| format!("{name}: {e}"))?;
+        tally += tell(&name, &differences(&case.expect, &outcome));
+    }
+    println!("{} cases right, {} wrong", tally.passed, tally.failed);
+    match tally.failed {
+        0 => Ok(()),
+        _ => Err(format!("`{engine}` differs from Cilium")),
+    }
+}
+
+fn questions(cases: &[(PathBuf, Case)]) -> Result<Vec<String>, String> {
+    let text = |case: &Case| serde_json::to_string(&case.scenario).map_err(|e| e.to_string());
+    cases.iter().map(|(_, case)| text(case)).collect()
+}
+
+fn outcome(answer: &str) -> Result<Outcome, String> {
+    let answer: Answer = serde_json::from_str(answer).map_err(|e| format!("answer: {e}"))?;
+    Ok(Outcome::of(&answer).without_plain_identities())
+}
+
+/// Prints the first differences of a case, and counts it.
+fn tell(name: &impl std::fmt::Display, wrong: &[Difference]) -> job::Tally {
+    for difference in wrong.iter().take(5) {
+        println!("{name}: {difference}");
+    }
+    let right = wrong.is_empty();
+    job::Tally {
+        passed: u64::from(right),
+        failed: u64::from(!right),
+        skipped: 0,
+    }
+}
+
 /// The same with an oracle that is already built.
 pub(crate) fn compare(bless: bool) -> Result<job::Tally, String> {
     let cases = load()?;
-    let questions: Vec<String> = cases
-        .iter()
-        .map(|(_, case)| serde_json::to_string(&case.scenario).map_err(|e| e.to_string()))
-        .collect::<Result<_, _>>()?;
+    let questions = questions(&cases)?;
     let answers = oracle::ask(&questions, REPEAT)?;
     let mut tally = job::Tally::default();
     for ((path, mut case), answer) in cases.into_iter().zip(answers) {
         let name = path.strip_prefix(root()).unwrap_or(&path).display();
-        let answer: Answer =
-            serde_json::from_str(&answer).map_err(|e| format!("{name}: answer: {e}"))?;
-        let outcome = Outcome::of(&answer).without_plain_identities();
+        let outcome = outcome(&answer).map_err(|e| format!("{name}: {e}"))?;
         let mut wrong = differences(&case.expect, &outcome);
         if bless {
             keep_diagnostics(&mut case.expect, outcome);
             write(&path, &case)?;
             wrong.clear();
         }
-        for difference in wrong.iter().take(5) {
-            println!("{name}: {difference}");
-        }
-        if wrong.is_empty() {
-            tally.passed += 1;
-        } else {
-            tally.failed += 1;
-        }
+        tally += tell(&name, &wrong);
     }
     Ok(tally)
 }
