@@ -366,10 +366,6 @@ const EXCEPTIONS: &str = "\
   authentication that narrower keys inherit, redundant keys next to those, and what Pass rules leave of lower
   tiers. The oracle answers every scenario several times and names what differed; those values, and only
   those, are left out. A scenario that differs otherwise is asked 64 more times before it counts.
-- **Keys of equal length** are visited by Cilium in the order of a heap over its trie (`pkg/container/bitlpm/trie.go`, which
-  promises no order), here by protocol and port. Where one of them asks for authentication by itself, what the others
-  inherit from a wider key may differ (`endpoints.map.auth`, about one scenario of 2,000). Not left out: it counts as a
-  difference.
 - **Lookups are those of the datapath** (`bpf/lib/policy.h`), worked out on Cilium's own map. Cilium's Go
   `Lookup`, a test helper, returns other authentication for some ties; it is not what packets meet.
 - **Entries marked `invalid`**, which Pass rules leave behind, are compared as entries but skipped by lookups.

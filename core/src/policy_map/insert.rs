@@ -4,6 +4,7 @@
 use super::key::L4Key;
 use super::precedence::Precedence;
 use super::state::{Entry, MapState};
+use super::walk::shortest_first;
 use crate::identity::NumericIdentity;
 use crate::resolve::Features;
 
@@ -168,13 +169,10 @@ impl MapState {
             }
         }
 
-        let mut narrower: Vec<L4Key> = self
-            .levels
-            .range(l4..=l4.last_covered())
-            .filter(|(k, level)| l4.covers(**k) && level.contains_key(&id))
-            .map(|(k, _)| *k)
-            .collect();
-        narrower.sort_by_key(|k| (k.prefix_len(), *k));
+        let below = self.levels.range(l4..=l4.last_covered());
+        let mut narrower: Vec<L4Key> = below.map(|(k, _)| *k).filter(|k| l4.covers(*k)).collect();
+        narrower.sort_by_key(|k| (k.protocol, k.port, k.prefix_len()));
+        let narrower = shortest_first(&narrower);
         let mut propagated = false;
         for k in narrower {
             let Some(v) = self.levels.get_mut(&k).and_then(|level| level.get_mut(&id)) else {

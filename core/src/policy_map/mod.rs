@@ -16,6 +16,7 @@ mod pass;
 mod precedence;
 mod redirect;
 mod state;
+mod walk;
 
 pub use bytes::{DecodeError, KEY_LEN, VALUE_LEN, key_from_bytes, key_to_bytes, value_to_bytes};
 pub use distil::PolicyMap;
