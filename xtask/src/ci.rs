@@ -6,7 +6,7 @@ use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
 use crate::oracle;
-use crate::{testdata, worlds};
+use crate::{sanitize, testdata, worlds};
 
 /// Scenarios in the required conformance run.
 const SCENARIOS: u64 = 200;
@@ -93,6 +93,12 @@ pub(crate) fn run() -> Result<bool, String> {
             run_tests(&mut test, cargo_test_line)
         });
     });
+    job.step("tables in C, C++ and BPF", || {
+        let arguments = ["-p", "netverdict-reference", "--test", "c_table"];
+        let mut test = cargo(&["test"]);
+        run_tests(test.args(arguments), cargo_test_line)
+    });
+    job.step("tables with AddressSanitizer", sanitize::address);
     job.step("testdata against Cilium", || testdata::compare(false));
     job.step("worlds against Cilium", worlds::compare);
     job.step("Cilium's engine: vet", || {
@@ -114,6 +120,7 @@ pub(crate) fn soak() -> Result<bool, String> {
     let mut job = Job::default();
     job.step("tools", tools);
     job.step("Cilium's engine", || job::run(&mut oracle::build()));
+    job.step("tables in Miri", sanitize::miri);
     conformance_step(&mut job, 2000);
     Ok(job.finish())
 }

@@ -7,6 +7,7 @@ mod docs;
 mod job;
 mod oracle;
 mod rules;
+mod sanitize;
 mod testdata;
 mod worlds;
 

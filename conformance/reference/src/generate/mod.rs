@@ -17,9 +17,11 @@ mod query;
 mod rule_case;
 mod selector;
 mod text;
+mod wide;
 mod world;
 
 pub use rule_case::{RuleCase, rule_case, rule_case_by};
+pub use wide::wide;
 
 use dice::Dice;
 use mention::Mentions;

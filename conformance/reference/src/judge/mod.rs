@@ -7,9 +7,11 @@
 
 mod bytes;
 mod rules;
+mod table;
 
 pub use bytes::byte_disagreements;
 pub use rules::rule_disagreement;
+pub use table::{table_disagreement, table_questions};
 
 use crate::evaluate::{Decision, Evaluator, Subject, World};
 use netverdict::config::Config;
