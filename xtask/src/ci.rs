@@ -2,6 +2,7 @@
 
 use crate::conformance::{self, Run};
 use crate::docs;
+use crate::fuzz;
 use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
@@ -122,6 +123,7 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("Cilium's engine", || job::run(&mut oracle::build()));
     job.step("tables in Miri", sanitize::miri);
     conformance_step(&mut job, 2000);
+    fuzz::steps(&mut job, &fuzz::Run::default())?;
     Ok(job.finish())
 }
 

@@ -54,9 +54,10 @@ impl Job {
         });
         let elapsed = start.elapsed();
         println!(
-            "── {name}: {} passed, {} failed in {:.1} s",
+            "── {name}: {} passed, {} failed, {} skipped in {:.1} s",
             tally.passed,
             tally.failed,
+            tally.skipped,
             elapsed.as_secs_f64()
         );
         self.steps.push((name.to_owned(), elapsed, tally));

@@ -4,6 +4,7 @@ mod ci;
 mod conformance;
 mod diagnostics;
 mod docs;
+mod fuzz;
 mod job;
 mod oracle;
 mod rules;
@@ -23,6 +24,8 @@ usage: cargo xtask <job>
            [--bless-worlds]        write netverdict's answers into testdata/worlds, unless Cilium's contradict
   conformance [--count N] [--seed S] [--profile P] [--repeat N] [--write]
                         random scenarios through Cilium's engine and netverdict; --write: docs/conformance.md
+  fuzz [--seconds N] [target…]
+                        run the targets of fuzz/, each for N seconds (60)
   docs [--check]        write the generated pages of docs/, or see that they are up to date
   soak                  everything that takes long
 ";
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
             let known = ["--count=", "--seed=", "--profile=", "--repeat=", "--write"];
             options(arguments, &known).and_then(|o| conformance::run(&o))
         }
+        Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
         Some("docs") => {
             options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
         }
