@@ -97,7 +97,12 @@ pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
     line_starts: Arc<[u32]>,
+    /// How many characters, and UTF-16 units, stand before every [`STRIDE`]th
+    /// byte: lines may be long.
+    marks: Arc<[(u32, u32)]>,
 }
+
+const STRIDE: usize = 4096;
 
 impl Source {
     fn new(name: Arc<str>, text: Arc<str>) -> Self {
@@ -107,10 +112,21 @@ impl Source {
                 starts.push(u32::try_from(i + 1).unwrap_or(u32::MAX));
             }
         }
+        let mut marks = vec![(0, 0)];
+        let (mut chars, mut units) = (0u32, 0u32);
+        for block in text.as_bytes().chunks_exact(STRIDE) {
+            for byte in block {
+                // Characters are counted where they begin.
+                chars += u32::from(byte & 0xC0 != 0x80);
+                units += u32::from(byte & 0xC0 != 0x80) + u32::from(*byte >= 0xF0);
+            }
+            marks.push((chars, units));
+        }
         Self {
             name,
             text,
             line_starts: starts.into(),
+            marks: marks.into(),
         }
     }
 
@@ -136,13 +152,25 @@ impl Source {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = self.text.get(start..end).unwrap_or("");
-        let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+        let (chars, units) = self.before(end);
+        let (chars_before_line, units_before_line) = self.before(start);
         Position {
             line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: count(before.chars().count()),
-            utf16_column: count(before.encode_utf16().count()),
+            column: chars.saturating_sub(chars_before_line).saturating_add(1),
+            utf16_column: units.saturating_sub(units_before_line).saturating_add(1),
         }
+    }
+
+    /// How many characters and UTF-16 units begin before a byte.
+    fn before(&self, at: usize) -> (u32, u32) {
+        let block = at / STRIDE;
+        let (mut chars, mut units) = self.marks.get(block).copied().unwrap_or_default();
+        let rest = self.text.as_bytes().get(block * STRIDE..at);
+        for byte in rest.unwrap_or_default() {
+            chars += u32::from(byte & 0xC0 != 0x80);
+            units += u32::from(byte & 0xC0 != 0x80) + u32::from(*byte >= 0xF0);
+        }
+        (chars, units)
     }
 
     /// The text of a line (counted from 1) without its line ending.

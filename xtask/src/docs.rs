@@ -1,14 +1,16 @@
 //! The generated pages.
 
 use crate::job::root;
-use crate::{diagnostics, rules};
+use crate::{diagnostics, limits, rules};
 
 /// Writes the pages, or complains about those that are out of date.
 pub(crate) fn run(check: bool) -> Result<(), String> {
-    for (name, text) in [
+    let pages = [
         ("docs/diagnostics.md", diagnostics::page()?),
+        ("docs/limits.md", limits::page()),
         ("testdata/coverage.md", rules::page()?),
-    ] {
+    ];
+    for (name, text) in pages {
         let path = root().join(name);
         if std::fs::read_to_string(&path).ok().as_ref() == Some(&text) {
             continue;

@@ -6,6 +6,7 @@ mod diagnostics;
 mod docs;
 mod fuzz;
 mod job;
+mod limits;
 mod oracle;
 mod rules;
 mod sanitize;

@@ -5,6 +5,7 @@
 //! error: an object that is not in the input may exist all the same.
 
 use super::namespace::METADATA_NAME;
+use super::subject::Subjects;
 use super::{Cluster, ObjectKey, intent};
 use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
 use crate::identity::AllocationError;
@@ -12,7 +13,7 @@ use crate::label::{Label, LabelSource, keys};
 use crate::object::Object;
 use crate::object::cilium::CiliumPolicy;
 use crate::object::template;
-use crate::rule::{Direction, Rule, RulePort, RuleVerdict};
+use crate::rule::{Direction, Rule, RulePort, RuleVerdict, Service};
 use crate::selector::{Selector, SelectorKind};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,31 @@ pub const EXHAUSTED: Code = Code::new(623, Severity::Error, "out of identities")
 /// A selector asks for a label that the agent leaves out of identities.
 pub const NO_IDENTITY_LABEL: Code = Code::new(624, Severity::Warning, "label makes no identity");
 
+/// Names compared in search of the one that was meant, in all of one check.
+pub const MAX_COMPARISONS: usize = 1_000_000;
+
+/// Names listed in one diagnostic.
+pub const MAX_LISTED: usize = 10;
+
+fn implied_namespaces(cluster: &Cluster) -> Option<String> {
+    let all = cluster.namespaces.iter();
+    let implied = all.filter(|(_, n)| n.span.is_none());
+    let number = implied.clone().count();
+    let names = some_of(implied.map(|(name, _)| format!("`{name}`")));
+    let are = if number == 1 { "one is" } else { "some are" };
+    (number > 0).then(|| format!("{are} without Namespace object in the input: {names}"))
+}
+
+/// The services of a namespace, or all of them.
+fn in_namespace<'s>(services: &'s [Service], namespace: &str) -> &'s [Service] {
+    if namespace.is_empty() {
+        return services;
+    }
+    let start = services.partition_point(|s| s.namespace.as_str() < namespace);
+    let end = services.partition_point(|s| s.namespace.as_str() <= namespace);
+    services.get(start..end).unwrap_or_default()
+}
+
 /// The diagnostic for an allocator that has no number left.
 pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
     Diagnostic::new(EXHAUSTED, Span::default(), error.to_string())
@@ -50,35 +76,61 @@ pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
 
 /// Everything worth telling.
 pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
-    let mut by_namespace = intent::Subjects::new();
-    for e in cluster.endpoints.iter().filter(|e| !e.host_network) {
-        let sets = by_namespace.entry(&e.namespace).or_default();
-        sets.insert(e.identity, &e.labels);
-    }
+    let named = cluster.services.iter().map(|s| s.name.as_str());
     let mut checker = Checker {
         cluster,
-        by_namespace,
+        subjects: Subjects::of_pods(&cluster.endpoints, &cluster.config),
+        on_hosts: Subjects::on_hosts(&cluster.endpoints, &cluster.config),
+        service_names: named.collect(),
+        implied: implied_namespaces(cluster),
         found: Vec::new(),
         seen: BTreeSet::new(),
+        comparisons: MAX_COMPARISONS,
     };
     checker.policies();
     checker.services();
     checker.endpoints();
     let mut found = checker.found;
-    found.extend(intent::check(cluster, &checker.by_namespace));
+    found.extend(intent::check(cluster, &mut checker.subjects));
     found.sort_by_key(|d| (d.span, d.code.number()));
     found
 }
 
 struct Checker<'c> {
     cluster: &'c Cluster,
-    /// Label sets of subjects, each once.
-    by_namespace: intent::Subjects<'c>,
+    subjects: Subjects<'c>,
+    on_hosts: Subjects<'c>,
+    service_names: BTreeSet<&'c str>,
+    /// What to say of namespaces without an object, if there are any.
+    implied: Option<String>,
     found: Vec<Diagnostic>,
     seen: BTreeSet<(Span, u16)>,
+    /// Names that may still be compared.
+    comparisons: usize,
 }
 
-impl Checker<'_> {
+/// The first of a list of names, and how many there are beside.
+fn some_of(names: impl Iterator<Item = String>) -> String {
+    let mut names = names.fuse();
+    let mut first: Vec<String> = names.by_ref().take(MAX_LISTED).collect();
+    match names.count() {
+        0 => {}
+        more => first.push(format!("and {more} more")),
+    }
+    first.join(", ")
+}
+
+impl<'c> Checker<'c> {
+    /// The name that was probably meant, as long as not too many have been
+    /// compared.
+    fn meant(&mut self, word: &str, names: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+        let mut left = self.comparisons;
+        let names = names.take(left).inspect(|_| left -= 1);
+        let found = suggest(word, names);
+        self.comparisons = left;
+        found
+    }
+
     /// Says a thing once: several rules may share a selector.
     fn tell(&mut self, diagnostic: Diagnostic) {
         if self
@@ -127,7 +179,7 @@ impl Checker<'_> {
         )
         .at("metadata.namespace")
         .of(object);
-        if let Some(meant) = suggest(ns, all.keys().map(String::as_str)) {
+        if let Some(meant) = self.meant(ns, all.keys().map(String::as_str)) {
             diagnostic = diagnostic.help(format!("did you mean `{meant}`?"));
         }
         self.tell(diagnostic);
@@ -150,12 +202,7 @@ impl Checker<'_> {
             }
             return;
         }
-        let selected = self
-            .by_namespace
-            .iter()
-            .filter(|(ns, _)| rule.namespace.is_empty() || **ns == &*rule.namespace)
-            .flat_map(|(_, sets)| sets.values())
-            .any(|labels| rule.subject.matches(labels, &cluster.config));
+        let selected = !self.subjects.selected(rule).is_empty();
         let has_variable = rule
             .subject
             .requirements()
@@ -174,20 +221,12 @@ impl Checker<'_> {
             ),
         )
         .of(object);
-        let on_host: Vec<String> = cluster
-            .endpoints
-            .iter()
-            .filter(|e| {
-                e.host_network
-                    && (rule.namespace.is_empty() || e.namespace == *rule.namespace)
-                    && rule.subject.matches(&e.labels, &cluster.config)
-            })
-            .map(|e| format!("`{e}`"))
-            .collect();
+        let on_host = self.on_hosts.selected(rule);
+        let on_host = on_host.iter().filter_map(|n| self.on_hosts.get(n));
+        let on_host = some_of(on_host.map(|s| format!("`{}`", s.endpoint)));
         if !on_host.is_empty() {
             diagnostic = diagnostic.help(format!(
-                "{} would be, but pods on the host network have the node's identity and no policy of their own",
-                on_host.join(", ")
+                "{on_host} would be, but pods on the host network have the node's identity and no policy of their own"
             ));
         }
         self.tell(diagnostic);
@@ -279,9 +318,10 @@ impl Checker<'_> {
             if self.cluster.objects.contains_key(&key(group)) || template::find(group).is_some() {
                 continue;
             }
-            let known = self.cluster.objects.keys();
-            let known = known.filter(|k| k.kind == "CiliumCIDRGroup");
-            let help = match suggest(group, known.map(|k| k.name.as_str())) {
+            let known = self.cluster.objects.range(key("")..);
+            let known = known.map(|(k, _)| k);
+            let known = known.take_while(|k| k.kind == "CiliumCIDRGroup");
+            let help = match self.meant(group, known.map(|k| k.name.as_str())) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "until it exists the reference selects no address".to_owned(),
             };
@@ -311,25 +351,14 @@ impl Checker<'_> {
         if !asks {
             return;
         }
-        let implied: Vec<String> = self
-            .cluster
-            .namespaces
-            .iter()
-            .filter(|(_, n)| n.span.is_none())
-            .map(|(name, _)| format!("`{name}`"))
-            .collect();
-        if implied.is_empty() {
+        let Some(implied) = &self.implied else {
             return;
-        }
+        };
         self.tell(
             Diagnostic::new(
                 NAMESPACE_LABELS,
                 peer.span(),
-                format!(
-                    "labels of namespaces decide here, and {} without Namespace object in the input: {}",
-                    if implied.len() == 1 { "one is" } else { "some are" },
-                    implied.join(", ")
-                ),
+                format!("labels of namespaces decide here, and {implied}"),
             )
             .at(rule.origin.path.as_str())
             .of(rule.origin.object.to_string())
@@ -357,7 +386,7 @@ impl Checker<'_> {
             .at(rule.origin.path.as_str())
             .of(rule.origin.object.to_string());
             let lower = name.to_lowercase();
-            let help = match suggest(name, cluster.port_names.iter().map(|n| &**n)) {
+            let help = match self.meant(name, cluster.port_names.iter().map(|n| &**n)) {
                 _ if cluster.port_names.contains(lower.as_str()) => Some(format!(
                     "Cilium lower-cases port names of pods but not those of NetworkPolicy: write `{lower}`"
                 )),
@@ -392,15 +421,19 @@ impl Checker<'_> {
                     continue;
                 };
                 let (ns, name) = (&named.namespace.value, &named.service_name.value);
-                let known = self.cluster.services.iter();
-                let mut in_namespace = known.filter(|s| ns.is_empty() || s.namespace == *ns);
-                if in_namespace.clone().any(|s| s.name == *name) || template::find(name).is_some() {
+                let services = in_namespace(&self.cluster.services, ns);
+                let known = if ns.is_empty() {
+                    self.service_names.contains(name.as_str())
+                } else {
+                    services.binary_search_by(|s| s.name.cmp(name)).is_ok()
+                };
+                if known || template::find(name).is_some() {
                     continue;
                 }
                 let opens = !member.to_ports.is_empty()
                     && member.services.len() == 1
                     && member.endpoints.is_none();
-                let help = match suggest(name, in_namespace.by_ref().map(|s| s.name.as_str())) {
+                let help = match self.meant(name, services.iter().map(|s| s.name.as_str())) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None if opens => {
                         "while no service matches, `toPorts` beside it opens those ports to everybody"
@@ -446,7 +479,7 @@ impl Checker<'_> {
                 let Some(owner) = cluster.pods_by_address.get(ip) else {
                     continue;
                 };
-                if **owner != **endpoint {
+                if !Arc::ptr_eq(owner, endpoint) {
                     self.tell(
                         Diagnostic::new(
                             ADDRESS_TWICE,

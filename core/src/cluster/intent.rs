@@ -6,23 +6,20 @@
 //! pkg/fqdn/namemanager).
 
 use super::Cluster;
+use super::subject::Subjects;
 use crate::diagnostic::Severity::Warning;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::identity::NumericIdentity;
-use crate::label::LabelSet;
 use crate::object::template;
 use crate::rule::{Direction, Rule, RuleVerdict};
+use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// `toFQDNs` for pods whose DNS queries pass no proxy.
 pub const NAME_NOT_LEARNED: Code = Code::new(1006, Warning, "`toFQDNs` without a DNS rule");
 
-/// Label sets of subjects, each once, by namespace.
-pub(super) type Subjects<'c> = BTreeMap<&'c str, BTreeMap<NumericIdentity, &'c LabelSet>>;
-
 /// Names whose addresses are never learned.
-pub(super) fn check(cluster: &Cluster, subjects: &Subjects<'_>) -> Vec<Diagnostic> {
+pub(super) fn check(cluster: &Cluster, subjects: &mut Subjects<'_>) -> Vec<Diagnostic> {
     let egress = cluster
         .repository
         .rules()
@@ -42,6 +39,13 @@ pub(super) fn check(cluster: &Cluster, subjects: &Subjects<'_>) -> Vec<Diagnosti
             with_dns.push(rule);
         }
     }
+    if by_name.is_empty() {
+        return Vec::new();
+    }
+    let mut seen = Seen::default();
+    for rule in with_dns {
+        seen.add(rule, subjects);
+    }
     // Several rules of an object often share their subject.
     let mut decided: BTreeMap<(Arc<str>, String), Option<String>> = BTreeMap::new();
     let mut found = Vec::new();
@@ -49,7 +53,7 @@ pub(super) fn check(cluster: &Cluster, subjects: &Subjects<'_>) -> Vec<Diagnosti
         let key = (Arc::clone(&rule.namespace), rule.subject.key().to_owned());
         let whom = decided
             .entry(key)
-            .or_insert_with(|| without_dns(cluster, rule, &with_dns, subjects));
+            .or_insert_with(|| seen.nobody_of(rule, subjects));
         if let Some(whom) = whom {
             found.push(not_learned(rule, whom));
         }
@@ -62,40 +66,39 @@ fn has_dns_rules(rule: &Rule) -> bool {
     l7.any(|l7| !l7.dns.is_empty())
 }
 
-/// Whose queries nobody sees, of those a rule selects.
-fn without_dns(
-    cluster: &Cluster,
-    rule: &Rule,
-    with_dns: &[&Arc<Rule>],
-    subjects: &Subjects<'_>,
-) -> Option<String> {
-    let selects = |r: &Rule, namespace: &str, labels: &LabelSet| {
-        (r.namespace.is_empty() || *r.namespace == *namespace)
-            && r.subject.matches(labels, &cluster.config)
-    };
-    let mut anybody = false;
-    let mut unseen = BTreeSet::new();
-    for (namespace, sets) in subjects {
-        for (id, labels) in sets.iter().filter(|(_, l)| selects(rule, namespace, l)) {
-            anybody = true;
-            if !with_dns.iter().any(|r| selects(r, namespace, labels)) {
-                unseen.insert(*id);
-            }
+/// Whose queries pass the proxy.
+#[derive(Default)]
+struct Seen {
+    /// Numbers among the subjects.
+    subjects: RoaringBitmap,
+    /// Namespaces of DNS rules.
+    namespaces: BTreeSet<Arc<str>>,
+    /// Some DNS rule may be for any namespace.
+    anywhere: bool,
+}
+
+impl Seen {
+    fn add(&mut self, rule: &Rule, subjects: &mut Subjects<'_>) {
+        self.subjects |= subjects.selected(rule);
+        self.anywhere |= rule.namespace.is_empty() || template::find(&rule.namespace).is_some();
+        self.namespaces.insert(Arc::clone(&rule.namespace));
+    }
+
+    /// Whose queries nobody sees, of those a rule selects.
+    fn nobody_of(&self, rule: &Rule, subjects: &mut Subjects<'_>) -> Option<String> {
+        let selected = subjects.selected(rule);
+        let unseen = &selected - &self.subjects;
+        // Numbers of identities depend on history, names of endpoints do not.
+        let unseen = unseen.iter().filter_map(|n| subjects.get(n));
+        if let Some(whom) = unseen.min_by_key(|s| s.place) {
+            return Some(format!("`{}`", whom.endpoint));
         }
+        // Of pods that are not in the input, only what surely holds is said.
+        let for_them = self.anywhere
+            || self.namespaces.contains(&rule.namespace)
+            || rule.namespace.is_empty() && !self.namespaces.is_empty();
+        (selected.is_empty() && !for_them).then(|| format!("`{}`", rule.subject))
     }
-    // Numbers of identities depend on history, names of endpoints do not.
-    let mut endpoints = cluster.endpoints.iter();
-    if let Some(whom) = endpoints.find(|e| !e.host_network && unseen.contains(&e.identity)) {
-        return Some(format!("`{whom}`"));
-    }
-    // Of pods that are not in the input, only what surely holds is said.
-    let for_them = |r: &&Arc<Rule>| {
-        r.namespace.is_empty()
-            || rule.namespace.is_empty()
-            || r.namespace == rule.namespace
-            || template::find(&r.namespace).is_some()
-    };
-    (!anybody && !with_dns.iter().any(for_them)).then(|| format!("`{}`", rule.subject))
 }
 
 fn not_learned(rule: &Rule, whom: &str) -> Diagnostic {

@@ -4,8 +4,10 @@
 //! into terminal text, JSON, SARIF or editor marks. This module renders JSON
 //! only; colours and files belong to the callers.
 
+mod findings;
 mod json;
 
+pub use findings::{Findings, MAX_FINDINGS, MAX_OBJECT_DIAGNOSTICS};
 pub use json::{JsonDiagnostic, JsonFix, JsonLabel, JsonSpan};
 
 use crate::source::Span;
@@ -192,12 +194,19 @@ impl Diagnostic {
     }
 }
 
+/// Characters of a word for which a similar one is looked for: comparing two
+/// takes time by the product of their lengths.
+pub const MAX_SUGGESTED: usize = 253;
+
 /// The closest of `candidates` to `word` by edit distance, when close enough
 /// to be what was meant: at most a third of the word's letters differ, and no
 /// more than three.
 #[must_use]
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
+    if length > MAX_SUGGESTED {
+        return None;
+    }
     let limit = (length / 3).clamp(1, 3);
     candidates
         .into_iter()

@@ -154,14 +154,26 @@ impl<'n> Head<'n> {
     }
 }
 
+/// The longest name that Kubernetes allows. Every diagnostic of an object
+/// repeats its name: longer ones are cut.
+pub const MAX_NAME: usize = 253;
+
+fn name(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some((cut, _)) = text.char_indices().nth(MAX_NAME) else {
+        return f.write_str(text);
+    };
+    write!(f, "{}…", text.get(..cut).unwrap_or_default())
+}
+
 /// `Kind/namespace/name` without the parts that are unknown: what diagnostics
 /// call the object.
 impl fmt::Display for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)?;
+        name(self.kind, f)?;
         for part in [self.namespace, self.name] {
             if !part.is_empty() {
-                write!(f, "/{part}")?;
+                f.write_str("/")?;
+                name(part, f)?;
             }
         }
         Ok(())

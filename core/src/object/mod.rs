@@ -26,7 +26,7 @@ pub mod validate;
 pub mod workload;
 
 pub use any::Object;
-pub use meta::{Head, ObjectMeta};
+pub use meta::{Head, MAX_NAME, ObjectMeta};
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
 
 use crate::source::Span;

@@ -15,9 +15,10 @@ pub const UNRESOLVED: Code = Code::new(901, Severity::Warning, "unresolved varia
 #[must_use]
 pub fn find(text: &str) -> Option<&str> {
     let mut rest = text;
+    let mut unclosed = Unclosed::default();
     while let Some(start) = rest.find(['$', '{']) {
         rest = rest.get(start..)?;
-        if let Some(end) = variable_end(rest) {
+        if let Some(end) = variable_end(rest, &mut unclosed) {
             return rest.get(..end);
         }
         rest = rest.get(1..)?;
@@ -25,10 +26,18 @@ pub fn find(text: &str) -> Option<&str> {
     None
 }
 
+/// Ends that are known to be nowhere in the rest of a text: none is looked for
+/// again, lest many beginnings cost their square.
+#[derive(Default)]
+struct Unclosed {
+    braces: bool,
+    brace: bool,
+}
+
 /// Length of the variable that a text starts with.
-fn variable_end(text: &str) -> Option<usize> {
+fn variable_end(text: &str, unclosed: &mut Unclosed) -> Option<usize> {
     if let Some(inner) = text.strip_prefix("{{") {
-        let end = inner.find("}}")?;
+        let end = closing(inner, "}}", &mut unclosed.braces)?;
         return (!inner.get(..end)?.trim().is_empty()).then_some(end + 4);
     }
     let (inner, close) = match (text.strip_prefix("${"), text.strip_prefix("$(")) {
@@ -36,15 +45,29 @@ fn variable_end(text: &str) -> Option<usize> {
         (_, Some(inner)) => (inner, ')'),
         _ => return None,
     };
-    let end = inner.find(close)?;
-    let body = inner.get(..end)?;
-    let name_end = body
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
-        .unwrap_or(body.len());
-    let named = body.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let (_, default) = body.split_at_checked(name_end)?;
-    let ends = default.is_empty() || close == '}' && default.starts_with([':', '-', '=', '?', '+']);
-    (named && ends).then_some(end + 3)
+    if !inner.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return None;
+    }
+    let name_end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))?;
+    let after = inner.get(name_end..)?;
+    if after.starts_with(close) {
+        return Some(name_end + 3);
+    }
+    if close != '}' || !after.starts_with([':', '-', '=', '?', '+']) {
+        return None;
+    }
+    let end = closing(after, "}", &mut unclosed.brace)?;
+    Some(name_end + end + 3)
+}
+
+/// Where an end is, unless there is none.
+fn closing(text: &str, end: &str, none_left: &mut bool) -> Option<usize> {
+    if *none_left {
+        return None;
+    }
+    let found = text.find(end);
+    *none_left = found.is_none();
+    found
 }
 
 /// The diagnostic for a variable at a place.
@@ -74,6 +97,11 @@ mod tests {
             ("{{}}", None),
             ("$", None),
             ("${", None),
+            ("${a", None),
+            ("${a:${b", None),
+            ("${a ${b}", Some("${b}")),
+            ("{{ ${b}", Some("${b}")),
+            ("${a:-{{ x }} ${b}", Some("${a:-{{ x }")),
         ] {
             assert_eq!(find(text), found, "{text}");
         }

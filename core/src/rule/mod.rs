@@ -135,7 +135,7 @@ impl Authentication {
 pub struct RuleOrigin {
     /// The object; for rules that Cilium adds itself the kind is `reserved`
     /// and the name says which (`allow-localhost-ingress`).
-    pub object: ObjectRef,
+    pub object: Arc<ObjectRef>,
     /// Field path of the rule member: `spec.ingress[0]`.
     pub path: String,
     /// The rule member in its source.
@@ -145,7 +145,7 @@ pub struct RuleOrigin {
     /// `metadata.uid` of the object.
     pub uid: Arc<str>,
     /// User labels of the rule, as `source:key=value`.
-    pub labels: Vec<String>,
+    pub labels: Arc<[String]>,
 }
 
 impl RuleOrigin {
@@ -153,17 +153,17 @@ impl RuleOrigin {
     #[must_use]
     pub fn synthesized(name: &str) -> Self {
         Self {
-            object: ObjectRef {
+            object: Arc::new(ObjectRef {
                 kind: "reserved".to_owned(),
                 namespace: String::new(),
                 name: name.to_owned(),
                 span: Span::default(),
-            },
+            }),
             path: String::new(),
             span: Span::default(),
             log: "".into(),
             uid: "".into(),
-            labels: Vec::new(),
+            labels: Arc::default(),
         }
     }
 

@@ -7,14 +7,14 @@ use super::format::{
     Answer, EndpointAnswer, MapEntry, MapKey, PolicyAnswer, Query, QueryAnswer, Scenario,
     ScenarioEndpoint,
 };
-use super::world::{Group, PolicyPrefixes, World};
+use super::world::{Group, PolicyPrefixes, Ports, World};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::explain::{Explanation, Subject};
 use crate::identity::NumericIdentity;
 use crate::object::Object;
 use crate::object::cidr::parse_prefix;
-use crate::object::load::{DocumentReport, LoadOptions, Loaded, Outcome, Strictness, load};
+use crate::object::load::{LoadOptions, Outcome, Strictness, load};
 use crate::policy_map::{
     Entry, Key, MatchType, Outcome as Decision, PolicyMap, Question, StandInProxyPorts, Verdict,
 };
@@ -22,7 +22,7 @@ use crate::resolve::{Repository, ResourceId, SubjectPolicy};
 use crate::rule::{
     Direction, Rule, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
 };
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,6 +51,8 @@ pub struct Prepared<'s> {
     pub(super) world: World,
     pub(super) repository: Repository,
     pub(super) resolved: Vec<Resolved>,
+    /// The first of each number.
+    by_id: BTreeMap<u32, usize>,
 }
 
 impl Prepared<'_> {
@@ -81,17 +83,45 @@ impl Prepared<'_> {
                 .scenario
                 .queries
                 .iter()
-                .map(|q| judge(q, &self.resolved, &self.world, &self.config))
+                .map(|q| self.judge(q))
                 .collect(),
             unstable: Vec::new(),
         }
+    }
+
+    fn endpoint(&self, id: u32) -> Option<&Resolved> {
+        self.resolved.get(*self.by_id.get(&id)?)
+    }
+
+    fn judge(&self, query: &Query) -> QueryAnswer {
+        let error = |reason: &str, peer: u32| QueryAnswer {
+            verdict: "error".to_owned(),
+            reason: reason.to_owned(),
+            peer,
+            ..QueryAnswer::default()
+        };
+        let peer = match query.peer {
+            Some(peer) => NumericIdentity(peer),
+            None => match crate::object::cidr::parse_addr(&query.peer_ip) {
+                Ok(addr) => self.world.identity_of(addr, &self.config),
+                Err(_) => return error("the peer's address cannot be read", 0),
+            },
+        };
+        let map = match self.endpoint(query.endpoint).map(|e| &e.result) {
+            None => return error("no such endpoint", peer.0),
+            Some(Err(_)) => return error("endpoint has no policy", peer.0),
+            Some(Ok((_, map))) => map,
+        };
+        let question = Question::new(query.direction, peer, query.proto.0, query.port);
+        let decision = map.lookup(&question, &self.config);
+        answer_of(&decision, map, peer)
     }
 
     /// Why a query has its verdict; `None` when its endpoint has no policy or
     /// its peer cannot be read.
     #[must_use]
     pub fn explain(&self, query: &Query) -> Option<Explanation> {
-        let endpoint = self.resolved.iter().find(|r| r.id.0 == query.endpoint)?;
+        let endpoint = self.endpoint(query.endpoint)?;
         let (policy, map) = endpoint.result.as_ref().ok()?;
         let peer = match query.peer {
             Some(peer) => NumericIdentity(peer),
@@ -163,11 +193,15 @@ impl Scenario {
         for (resource, list) in rules {
             repository.replace(&resource, list);
         }
-        let resolved = self
+        let resolved: Vec<Resolved> = self
             .endpoints
             .iter()
             .map(|e| self.resolve(e, &repository, &world))
             .collect();
+        let mut by_id = BTreeMap::new();
+        for (i, endpoint) in resolved.iter().enumerate() {
+            by_id.entry(endpoint.id.0).or_insert(i);
+        }
         Prepared {
             scenario: self,
             config,
@@ -177,6 +211,7 @@ impl Scenario {
             world,
             repository,
             resolved,
+            by_id,
         }
     }
 
@@ -193,12 +228,14 @@ impl Scenario {
         }
         let translator = Translator::new(config);
         let mut answers = Vec::new();
-        let mut in_force: Vec<InForce> = Vec::new();
+        let mut in_force: Vec<Option<InForce>> = Vec::new();
+        let mut latest: BTreeMap<ResourceId, usize> = BTreeMap::new();
         for text in &self.policies {
             let source = sources.add("policy", text.as_str());
             let loaded = load(source, text, &options);
+            let told = Told::new(&loaded.diagnostics);
             for report in &loaded.documents {
-                let said = diagnostics_of(report, &loaded);
+                let said = told.inside(report.span);
                 let mut answer = PolicyAnswer {
                     index: answers.len(),
                     kind: report.kind.clone(),
@@ -220,8 +257,13 @@ impl Scenario {
                             };
                             answer.prefixes = named.iter().map(IpNet::to_string).collect();
                             answer.prefixes.sort();
-                            in_force.retain(|d| d.resource() != document.resource());
-                            in_force.push(document);
+                            let resource = Arc::clone(document.resource());
+                            if let Some(earlier) = latest.insert(resource, in_force.len())
+                                && let Some(earlier) = in_force.get_mut(earlier)
+                            {
+                                *earlier = None;
+                            }
+                            in_force.push(Some(document));
                         }
                         None => "decode".clone_into(&mut answer.stage),
                     },
@@ -238,7 +280,7 @@ impl Scenario {
                 answers.push((answer, said));
             }
         }
-        (answers, in_force)
+        (answers, in_force.into_iter().flatten().collect())
     }
 
     fn resolve(
@@ -252,7 +294,7 @@ impl Scenario {
             None => Err(format!("no identity {id}")),
             Some(labels) => repository.resolve(id, labels).map_err(|e| e.to_string()),
         };
-        let ports = world.subject_ports(self, endpoint);
+        let ports = world.subject_ports(endpoint);
         let result = result.map(|policy| {
             let subject_port =
                 |name: &Arc<str>, proto| ports.get(&(name.to_string(), proto)).copied();
@@ -269,14 +311,30 @@ impl Scenario {
     }
 }
 
-/// The diagnostics within a document.
-fn diagnostics_of(report: &DocumentReport, loaded: &Loaded) -> Vec<Diagnostic> {
-    loaded
-        .diagnostics
-        .iter()
-        .filter(|d| report.span.start <= d.span.start && d.span.start <= report.span.end)
-        .cloned()
-        .collect()
+/// What was told of a text, by where it begins.
+struct Told<'d>(BTreeMap<u32, Vec<(usize, &'d Diagnostic)>>);
+
+impl<'d> Told<'d> {
+    fn new(diagnostics: &'d [Diagnostic]) -> Self {
+        let mut by_place: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+        for numbered in diagnostics.iter().enumerate() {
+            by_place
+                .entry(numbered.1.span.start)
+                .or_default()
+                .push(numbered);
+        }
+        Self(by_place)
+    }
+
+    /// The diagnostics within a document, in the order told.
+    fn inside(&self, document: Span) -> Vec<Diagnostic> {
+        let places = self
+            .0
+            .range(document.start..=document.end.max(document.start));
+        let mut inside: Vec<_> = places.flat_map(|(_, here)| here).collect();
+        inside.sort_by_key(|(number, _)| *number);
+        inside.into_iter().map(|(_, d)| (*d).clone()).collect()
+    }
 }
 
 fn in_force_of(object: &Object, translator: &Translator<'_>) -> Option<InForce> {
@@ -326,7 +384,7 @@ fn prefixes_of(rules: &[Rule]) -> BTreeSet<IpNet> {
 
 pub(super) struct Resolved {
     pub(super) id: NumericIdentity,
-    pub(super) ports: BTreeMap<(String, u8), u16>,
+    pub(super) ports: Arc<Ports>,
     pub(super) result: Result<(Arc<SubjectPolicy>, PolicyMap), String>,
 }
 
@@ -387,31 +445,6 @@ fn map_key(key: &Key) -> MapKey {
         port_prefix_len: key.l4.port_prefix,
         bpf_prefix_len: prefix,
     }
-}
-
-fn judge(query: &Query, resolved: &[Resolved], world: &World, config: &Config) -> QueryAnswer {
-    let error = |reason: &str, peer: u32| QueryAnswer {
-        verdict: "error".to_owned(),
-        reason: reason.to_owned(),
-        peer,
-        ..QueryAnswer::default()
-    };
-    let peer = match query.peer {
-        Some(peer) => NumericIdentity(peer),
-        None => match crate::object::cidr::parse_addr(&query.peer_ip) {
-            Ok(addr) => world.identity_of(addr, config),
-            Err(_) => return error("the peer's address cannot be read", 0),
-        },
-    };
-    let endpoint = resolved.iter().find(|r| r.id.0 == query.endpoint);
-    let map = match endpoint.map(|e| &e.result) {
-        None => return error("no such endpoint", peer.0),
-        Some(Err(_)) => return error("endpoint has no policy", peer.0),
-        Some(Ok((_, map))) => map,
-    };
-    let question = Question::new(query.direction, peer, query.proto.0, query.port);
-    let decision = map.lookup(&question, config);
-    answer_of(&decision, map, peer)
 }
 
 fn answer_of(decision: &Decision<'_>, map: &PolicyMap, peer: NumericIdentity) -> QueryAnswer {

@@ -3,7 +3,9 @@
 //! In: a scenario and the prefixes its policies name. Out: every identity with
 //! its final labels, which addresses have them, and who calls which port what.
 
-use super::format::{IdentityAnswer, NamedPort, Scenario, ScenarioIdentity};
+use super::format::{
+    IdentityAnswer, NamedPort, Namespace, Scenario, ScenarioEndpoint, ScenarioIdentity,
+};
 use crate::config::Config;
 use crate::identity::{
     IdentityTable, IpCache, NumericIdentity, PrefixMetadata, ReservedLookup, Scope,
@@ -34,11 +36,18 @@ pub(super) struct PolicyPrefixes {
     pub prefixes: BTreeSet<IpNet>,
 }
 
+/// What somebody calls which port, by name and protocol.
+pub(super) type Ports = BTreeMap<(String, u8), u16>;
+
 pub(super) struct World {
     pub identities: IdentityTable,
     pub answers: Vec<IdentityAnswer>,
     pub peer_ports: NamedPorts,
-    own_ports: HashMap<u32, BTreeMap<String, NamedPort>>,
+    own_ports: HashMap<u32, Arc<Ports>>,
+    /// Those of endpoints that say nothing of their own.
+    common_ports: Arc<Ports>,
+    /// Numbers whose answer is still that of a reserved identity.
+    reserved: BTreeSet<NumericIdentity>,
     prefixes: BTreeMap<IpNet, NumericIdentity>,
 }
 
@@ -55,18 +64,27 @@ impl World {
             answers: Vec::new(),
             peer_ports: NamedPorts::new(),
             own_ports: HashMap::new(),
+            common_ports: ports_of(&scenario.named_ports),
+            reserved: BTreeSet::new(),
             prefixes: BTreeMap::new(),
         };
         for (id, labels) in reserved_identities(config) {
             world.add(id, labels, "reserved", None);
+            world.reserved.insert(id);
         }
+        let mut namespaces: BTreeMap<&str, Vec<&Namespace>> = BTreeMap::new();
+        for namespace in &scenario.namespaces {
+            let named = namespaces.entry(&namespace.name).or_default();
+            named.push(namespace);
+        }
+        let host = host_labels(&cache, config);
         let mut by_set: HashMap<String, NumericIdentity> = HashMap::new();
         for given in &scenario.identities {
             let id = NumericIdentity(given.id);
             let prefix = given.prefix();
             let labels = match prefix {
-                Some(p) if !is_pod(given) => final_labels(&cache, &p, config),
-                _ => pod_labels(scenario, given, &cache, config),
+                Some(p) if !is_pod(given) => final_labels(&cache, &p, &host, config),
+                _ => pod_labels(&namespaces, given, &cache, config),
             };
             if let Some(p) = prefix {
                 world.prefixes.insert(p, id);
@@ -79,7 +97,7 @@ impl World {
             if world.prefixes.contains_key(prefix) {
                 continue;
             }
-            let labels = final_labels(&cache, prefix, config);
+            let labels = final_labels(&cache, prefix, &host, config);
             let key = labels.canonical();
             let id = match (reserved_lookup(&labels, config), by_set.get(&key)) {
                 (ReservedLookup::Is(id), _) => id,
@@ -104,7 +122,7 @@ impl World {
         }
         for given in &scenario.identities {
             if let Some(ports) = &given.named_ports {
-                world.own_ports.insert(given.id, ports.clone());
+                world.own_ports.insert(given.id, ports_of(ports));
                 for (name, proto, port) in valid_ports(ports) {
                     world
                         .peer_ports
@@ -132,26 +150,19 @@ impl World {
 
     /// Named ports of a subject: its own, those of its identity, or those of
     /// the scenario.
-    pub(super) fn subject_ports(
-        &self,
-        scenario: &Scenario,
-        endpoint: &super::format::ScenarioEndpoint,
-    ) -> BTreeMap<(String, u8), u16> {
-        let ports = endpoint
-            .named_ports
-            .as_ref()
-            .or_else(|| self.own_ports.get(&endpoint.id))
-            .unwrap_or(&scenario.named_ports);
-        valid_ports(ports)
-            .map(|(name, proto, port)| ((name, proto), port))
-            .collect()
+    pub(super) fn subject_ports(&self, endpoint: &ScenarioEndpoint) -> Arc<Ports> {
+        if let Some(ports) = &endpoint.named_ports {
+            return ports_of(ports);
+        }
+        let of_identity = self.own_ports.get(&endpoint.id);
+        Arc::clone(of_identity.unwrap_or(&self.common_ports))
     }
 
     fn add(&mut self, id: NumericIdentity, labels: LabelSet, source: &str, prefix: Option<IpNet>) {
         if source != "derived" || self.identities.get(id).is_none() {
             self.identities.insert(id, labels);
         }
-        if source == "scenario" {
+        if source == "scenario" && self.reserved.remove(&id) {
             self.answers
                 .retain(|a| a.id != id.0 || a.source != "reserved");
         }
@@ -170,6 +181,11 @@ impl World {
             source: source.to_owned(),
         });
     }
+}
+
+fn ports_of(ports: &BTreeMap<String, NamedPort>) -> Arc<Ports> {
+    let ports = valid_ports(ports).map(|(name, proto, port)| ((name, proto), port));
+    Arc::new(ports.collect())
 }
 
 /// What the agent would take of a pod's ports.
@@ -264,11 +280,16 @@ fn fill_cache(
 
 /// The labels of a prefix. All prefixes of the host share the one host
 /// identity, which has the labels of them all.
-fn final_labels(cache: &IpCache, prefix: &IpNet, config: &Config) -> LabelSet {
+fn final_labels(cache: &IpCache, prefix: &IpNet, host: &LabelSet, config: &Config) -> LabelSet {
     let labels = cache.labels(prefix, config);
     if labels.get("host").is_none() {
         return labels;
     }
+    host.clone()
+}
+
+/// The labels of all prefixes of the host.
+fn host_labels(cache: &IpCache, config: &Config) -> LabelSet {
     cache
         .prefixes()
         .map(|p| cache.labels(p, config))
@@ -302,17 +323,17 @@ fn own_labels(given: &ScenarioIdentity) -> impl Iterator<Item = Label> + '_ {
 }
 
 fn pod_labels(
-    scenario: &Scenario,
+    namespaces: &BTreeMap<&str, Vec<&Namespace>>,
     given: &ScenarioIdentity,
     cache: &IpCache,
     config: &Config,
 ) -> LabelSet {
     let own: LabelSet = own_labels(given).collect();
     let namespace = own.get(keys::POD_NAMESPACE).map(Label::value);
-    let inherited = scenario
-        .namespaces
-        .iter()
-        .filter(|ns| Some(ns.name.as_str()) == namespace)
+    let inherited = namespace
+        .and_then(|name| namespaces.get(name))
+        .into_iter()
+        .flatten()
         .flat_map(|ns| &ns.labels)
         .map(|(key, value)| {
             Label::k8s(format!("{}.{key}", keys::NAMESPACE_LABELS), value.as_str())

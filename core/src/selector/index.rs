@@ -102,15 +102,7 @@ impl SelectorIndex {
         }
         let id = SelectorId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let anchor = self.anchor(selector);
-        let selected = self
-            .candidates(&anchor)
-            .iter()
-            .filter(|nid| {
-                self.identities
-                    .get(NumericIdentity(*nid))
-                    .is_some_and(|labels| selector.matches(labels, &self.config))
-            })
-            .collect();
+        let selected = self.select_among(&self.candidates(&anchor), selector);
         match anchor {
             Anchor::All => self.scanned.push(id),
             Anchor::Key(key) => self.by_label_key.entry(key).or_default().push(id),
@@ -151,6 +143,21 @@ impl SelectorIndex {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The identities that a selector selects now; it is not filed.
+    #[must_use]
+    pub fn select(&self, selector: &Selector) -> RoaringBitmap {
+        self.select_among(&self.candidates(&self.anchor(selector)), selector)
+    }
+
+    fn select_among(&self, candidates: &RoaringBitmap, selector: &Selector) -> RoaringBitmap {
+        let matching = candidates.iter().filter(|id| {
+            self.identities
+                .get(NumericIdentity(*id))
+                .is_some_and(|labels| selector.matches(labels, &self.config))
+        });
+        matching.collect()
     }
 
     /// The selector of a number.

@@ -1,6 +1,6 @@
 //! The codes of this module and the problem they are reported with.
 
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, MAX_OBJECT_DIAGNOSTICS, Severity};
 use crate::source::{SourceId, Span};
 
 /// The text is not YAML.
@@ -39,12 +39,21 @@ pub const MAX_DOCUMENTS: Code = Code::new(804, Severity::Error, "too many docume
 /// Aliases make up more of a document than go-yaml allows.
 pub const MAX_ALIASES: Code = Code::new(805, Severity::Error, "excessive aliasing");
 
-/// Duplicate keys told per document.
-const MAX_WARNINGS: usize = 100;
+/// Length of what a `%TAG` handle stands for, in bytes.
+pub const MAX_TAG_PREFIX: usize = 1024;
 
-/// Tells a duplicate key, unless there are very many.
+/// Duplicate keys told per document.
+pub const MAX_DUPLICATE_KEYS: usize = 100;
+
+/// Tells a duplicate key; of very many, the first.
 pub(super) fn warn_duplicate(warnings: &mut Vec<Diagnostic>, key: Span, earlier: Span) {
-    if warnings.len() >= MAX_WARNINGS {
+    if warnings.len() >= MAX_DUPLICATE_KEYS {
+        if warnings.len() == MAX_DUPLICATE_KEYS {
+            let message = format!(
+                "further duplicate keys of this document are left out: {MAX_DUPLICATE_KEYS} is the limit"
+            );
+            warnings.push(Diagnostic::new(MAX_OBJECT_DIAGNOSTICS, key, message));
+        }
         return;
     }
     let message = "this key stands twice in its mapping; the last one counts";

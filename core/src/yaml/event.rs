@@ -4,10 +4,11 @@
 //! stands after that document is not looked at, as Kubernetes' readers do
 //! not. The grammar is that of go.yaml.in/yaml/v2 2.4.4 `parserc.go`.
 
-use super::codes::{self, Problem};
+use super::codes::{self, MAX_TAG_PREFIX, Problem};
 use super::scanner::Scanner;
 use super::token::{Kind as T, Token};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// One event with the byte range it was written in.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +78,7 @@ pub(super) struct Parser<'a> {
     /// States to come back to.
     outer: Vec<State>,
     /// Tag handles and what they stand for.
-    handles: Vec<(&'a str, Cow<'a, str>)>,
+    handles: BTreeMap<&'a str, Cow<'a, str>>,
     /// Where the last token that has characters ended.
     end: usize,
 }
@@ -90,7 +91,7 @@ impl<'a> Parser<'a> {
             scanner: Scanner::new(text),
             state: State::Document,
             outer: Vec::new(),
-            handles: Vec::new(),
+            handles: BTreeMap::new(),
             end: 0,
         }
     }
@@ -220,9 +221,7 @@ impl<'a> Parser<'a> {
             _ => self.state = State::BlockNode,
         }
         for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
-            if !self.handles.iter().any(|(h, _)| *h == handle) {
-                self.handles.push((handle, Cow::Borrowed(prefix)));
-            }
+            self.handles.entry(handle).or_insert(Cow::Borrowed(prefix));
         }
         self.outer.push(State::DocumentEnd);
         self.next()
@@ -247,10 +246,18 @@ impl<'a> Parser<'a> {
             }
             match token.kind {
                 T::Handle(handle, prefix) => {
-                    if self.handles.iter().any(|(h, _)| *h == handle) {
+                    // Every tag with the handle repeats it.
+                    if prefix.len() > MAX_TAG_PREFIX {
+                        let message = format!(
+                            "this prefix has {} bytes, more than the limit of {MAX_TAG_PREFIX}",
+                            prefix.len()
+                        );
+                        let (start, end) = (token.start, token.end);
+                        return Err(Problem::new(codes::MAX_BYTES, start, end, message));
+                    }
+                    if self.handles.insert(handle, prefix).is_some() {
                         return refuse("this `%TAG` handle stands twice");
                     }
-                    self.handles.push((handle, prefix));
                 }
                 _ => version = true,
             }
@@ -348,8 +355,8 @@ impl<'a> Parser<'a> {
         if handle.is_empty() {
             return Ok(suffix);
         }
-        match self.handles.iter().find(|(h, _)| *h == handle) {
-            Some((_, prefix)) => Ok(format!("{prefix}{suffix}").into()),
+        match self.handles.get(handle) {
+            Some(prefix) => Ok(format!("{prefix}{suffix}").into()),
             None => {
                 let message = format!("tag handle `{handle}` is not declared");
                 Err(Problem::new(codes::SYNTAX, start, end, message))

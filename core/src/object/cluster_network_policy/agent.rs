@@ -10,7 +10,7 @@ use super::{
     ClusterPolicyRule, DestinationPort, NamespacedPods,
 };
 use crate::config::Config;
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Findings, Severity};
 use crate::object::cidr::parse_prefix_or_addr;
 use crate::object::fqdn::{FqdnError, check_name, check_pattern};
 use crate::object::network_policy::unknown_operator;
@@ -50,7 +50,7 @@ pub fn check_agent(policy: &ClusterNetworkPolicy, config: &Config) -> Vec<Diagno
     let mut check = Check {
         config,
         kind: policy.kind,
-        found: Vec::new(),
+        found: Findings::default(),
     };
     if !matches!(policy.tier.as_str(), "Admin" | "Baseline") {
         let message = match policy.tier.as_str() {
@@ -73,7 +73,7 @@ pub fn check_agent(policy: &ClusterNetworkPolicy, config: &Config) -> Vec<Diagno
     for rule in &policy.egress {
         check.rule(rule, "to");
     }
-    check.found
+    check.found.finish()
 }
 
 /// Where a value stands; where it is missing from, when it was not written.
@@ -88,7 +88,7 @@ fn written(span: Span, around: Span) -> Span {
 struct Check<'c> {
     config: &'c Config,
     kind: ClusterPolicyKind,
-    found: Vec<Diagnostic>,
+    found: Findings,
 }
 
 impl Check<'_> {

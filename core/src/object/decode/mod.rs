@@ -46,7 +46,7 @@ pub use fields::Fields;
 pub(crate) use scalar::is_rfc3339;
 
 use super::template;
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Findings, Severity};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Node, Number, Value};
 use scalar::{describe, scalar_text, unquoted_number};
@@ -61,9 +61,6 @@ pub const FIELD_CASE: Code = Code::new(203, Severity::Warning, "field name in ot
 pub const NUMBER_RANGE: Code = Code::new(204, Severity::Error, "number out of range");
 /// A text that is no RFC 3339 time.
 pub const TIME: Code = Code::new(205, Severity::Error, "malformed time");
-
-/// Diagnostics kept of one object; an error beyond them still refuses it.
-pub const MAX_FOUND: usize = 1000;
 
 /// A type that can be read from a value tree.
 ///
@@ -80,8 +77,7 @@ pub struct Decoder {
     object: String,
     path: String,
     any_case: bool,
-    found: Vec<Diagnostic>,
-    refused: bool,
+    found: Findings,
 }
 
 impl Decoder {
@@ -116,22 +112,20 @@ impl Decoder {
         if diagnostic.object.is_empty() {
             diagnostic.object.clone_from(&self.object);
         }
-        self.refused |= diagnostic.severity == Severity::Error;
-        if self.found.len() < MAX_FOUND {
-            self.found.push(diagnostic);
-        }
+        self.found.push(diagnostic);
     }
 
     /// True when an error was found, which refuses the object.
     #[must_use]
     pub fn refused(&self) -> bool {
-        self.refused
+        self.found.refused()
     }
 
-    /// What was found, in the order of the type's fields.
+    /// What was found, in the order of the type's fields; of very much, the
+    /// first.
     #[must_use]
     pub fn finish(self) -> Vec<Diagnostic> {
-        self.found
+        self.found.finish()
     }
 
     /// Decodes a struct from a mapping: `build` takes its fields, and what it

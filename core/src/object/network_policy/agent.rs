@@ -6,7 +6,7 @@
 //! Source: Cilium 1.20.2 pkg/k8s/network_policy.go, pkg/policy/l4.go.
 
 use super::{IntOrString, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Findings, Severity};
 use crate::object::cidr::parse_prefix_or_addr;
 use crate::object::port::{PortError, Protocol, is_service_name, parse_number};
 use crate::object::{LabelSelector, template};
@@ -38,7 +38,7 @@ pub const UNLISTED_TYPE: Code = Code::new(509, Severity::Warning, "rules outside
 /// Checks a policy as the agent would.
 #[must_use]
 pub fn check_agent(policy: &NetworkPolicy) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+    let mut found = Findings::default();
     check_selector(&policy.pod_selector, "spec.podSelector", &mut found);
     for (rules, peers) in [(&policy.ingress, "from"), (&policy.egress, "to")] {
         for rule in rules {
@@ -46,10 +46,10 @@ pub fn check_agent(policy: &NetworkPolicy) -> Vec<Diagnostic> {
         }
     }
     check_types(policy, &mut found);
-    found
+    found.finish()
 }
 
-fn check_types(policy: &NetworkPolicy, found: &mut Vec<Diagnostic>) {
+fn check_types(policy: &NetworkPolicy, found: &mut Findings) {
     let at = |code, span: Span, path: &str, message: String, help: &str| {
         Diagnostic::new(code, span, message).at(path).help(help)
     };
@@ -86,7 +86,7 @@ fn check_types(policy: &NetworkPolicy, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn check_rule(rule: &NetworkPolicyRule, peers: &str, found: &mut Vec<Diagnostic>) {
+fn check_rule(rule: &NetworkPolicyRule, peers: &str, found: &mut Findings) {
     for (i, peer) in rule.peers.iter().enumerate() {
         check_peer(peer, &format!("{}.{peers}[{i}]", rule.path), found);
     }
@@ -95,7 +95,7 @@ fn check_rule(rule: &NetworkPolicyRule, peers: &str, found: &mut Vec<Diagnostic>
     }
 }
 
-fn check_peer(peer: &NetworkPolicyPeer, path: &str, found: &mut Vec<Diagnostic>) {
+fn check_peer(peer: &NetworkPolicyPeer, path: &str, found: &mut Findings) {
     if let Some(selector) = &peer.pod_selector {
         check_selector(selector, &format!("{path}.podSelector"), found);
     }
@@ -144,7 +144,7 @@ fn check_peer(peer: &NetworkPolicyPeer, path: &str, found: &mut Vec<Diagnostic>)
     }
 }
 
-fn check_prefix(text: &Spanned<String>, around: Span, path: &str, found: &mut Vec<Diagnostic>) {
+fn check_prefix(text: &Spanned<String>, around: Span, path: &str, found: &mut Findings) {
     if parse_prefix_or_addr(text).is_ok() {
         return;
     }
@@ -162,7 +162,7 @@ fn check_prefix(text: &Spanned<String>, around: Span, path: &str, found: &mut Ve
     ));
 }
 
-fn check_selector(selector: &LabelSelector, path: &str, found: &mut Vec<Diagnostic>) {
+fn check_selector(selector: &LabelSelector, path: &str, found: &mut Findings) {
     for (i, requirement) in selector.match_expressions.iter().enumerate() {
         if requirement.operator.is_none() {
             found.push(unknown_operator(
@@ -184,7 +184,7 @@ pub(in crate::object) fn unknown_operator(span: Span, path: &str) -> Diagnostic 
     .help("use `In`, `NotIn`, `Exists` or `DoesNotExist`; the API server refuses others")
 }
 
-fn check_port(port: &NetworkPolicyPort, path: &str, found: &mut Vec<Diagnostic>) {
+fn check_port(port: &NetworkPolicyPort, path: &str, found: &mut Findings) {
     if let Some(protocol) = &port.protocol {
         check_protocol(protocol, &format!("{path}.protocol"), found);
     }
@@ -227,7 +227,7 @@ fn number_of(port: &IntOrString) -> Option<u16> {
     }
 }
 
-fn check_port_text(port: &Spanned<IntOrString>, path: &str, found: &mut Vec<Diagnostic>) {
+fn check_port_text(port: &Spanned<IntOrString>, path: &str, found: &mut Findings) {
     let text = match &port.value {
         IntOrString::Int(n) => n.to_string(),
         IntOrString::String(text) => text.clone(),
@@ -265,7 +265,7 @@ fn check_port_text(port: &Spanned<IntOrString>, path: &str, found: &mut Vec<Diag
     );
 }
 
-fn check_protocol(protocol: &Spanned<String>, path: &str, found: &mut Vec<Diagnostic>) {
+fn check_protocol(protocol: &Spanned<String>, path: &str, found: &mut Findings) {
     if Protocol::parse(protocol).is_some() {
         return;
     }

@@ -5,7 +5,7 @@
 //! In: a decoded policy. Out: every demand it does not meet.
 
 use super::{IntOrString, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Findings, Severity};
 use crate::object::cidr::{covers, parse_prefix};
 use crate::object::label_syntax::{is_subdomain, key_problem, value_problem};
 use crate::object::port::is_service_name;
@@ -31,7 +31,9 @@ pub const POLICY_TYPE: Code = Code::new(366, Severity::Error, "unknown policy ty
 /// Checks a policy as the API server would.
 #[must_use]
 pub fn check_schema(policy: &NetworkPolicy) -> Vec<Diagnostic> {
-    let mut check = Check { found: Vec::new() };
+    let mut check = Check {
+        found: Findings::default(),
+    };
     check.meta(policy.span, &policy.meta);
     check.selector(&policy.pod_selector, "spec.podSelector");
     for (rules, peers) in [(&policy.ingress, "from"), (&policy.egress, "to")] {
@@ -45,11 +47,11 @@ pub fn check_schema(policy: &NetworkPolicy) -> Vec<Diagnostic> {
         }
     }
     check.policy_types(&policy.policy_types);
-    check.found
+    check.found.finish()
 }
 
 struct Check {
-    found: Vec<Diagnostic>,
+    found: Findings,
 }
 
 impl Check {

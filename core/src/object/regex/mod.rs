@@ -43,15 +43,21 @@ pub fn check(text: &str) -> Result<(), RegexError> {
     if checker.groups.len() > 1 {
         return Err(checker.error("missing closing )", text.len()));
     }
-    Ok(())
+    let mut whole = checker.groups.pop().unwrap_or_default();
+    whole.settle();
+    checker.limits(Part {
+        repeats: whole.repeats,
+        size: whole.size,
+        height: whole.height,
+    })
 }
 
 /// The largest count of a repetition, and the largest product of nested ones.
-const MAX_REPEAT: u64 = 1000;
+pub const MAX_REPEAT: u64 = 1000;
 /// Instructions of 40 bytes in 128 MiB.
-const MAX_SIZE: u64 = (128 << 20) / 40;
+pub const MAX_SIZE: u64 = (128 << 20) / 40;
 /// Operators inside each other.
-const MAX_HEIGHT: u32 = 1000;
+pub const MAX_HEIGHT: u32 = 1000;
 
 /// What Go's limits look at in a part of an expression.
 #[derive(Clone, Copy, Debug)]

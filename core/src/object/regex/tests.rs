@@ -159,4 +159,7 @@ fn accepted_and_refused_as_go_does() {
     assert_eq!(check(&nested(999)), Ok(()));
     assert!(check(&nested(1000)).is_err());
     assert!(check(&format!("(?:{}){{1000}}", "a".repeat(4000))).is_err());
+    // The whole counts too.
+    assert_eq!(check(&"a{1000}".repeat(3_000)), Ok(()));
+    assert!(check(&"a{1000}".repeat(3_400)).is_err());
 }

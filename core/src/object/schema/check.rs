@@ -1,7 +1,7 @@
 //! Pruning, defaults and validation by a shape.
 
 use super::{Demand, Field, Form, Shape, Text, Unique};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Findings, suggest};
 use crate::object::template;
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Number, Value};
@@ -45,11 +45,13 @@ const NULL_IS_ABSENT: &str = "a field that is null counts as absent";
 pub fn check(shape: &'static Shape, node: &Node) -> Vec<Diagnostic> {
     let mut check = Check::default();
     check.value(node, shape);
-    if check.found.is_empty() {
-        check.found = check.broken;
-    }
-    check.found.sort_by_key(|d| d.span.start);
-    check.found
+    let mut found = if check.found.is_empty() {
+        check.broken.finish()
+    } else {
+        check.found.finish()
+    };
+    found.sort_by_key(|d| d.span.start);
+    found
 }
 
 /// The object as an API server would store it: unknown fields and nulls
@@ -106,9 +108,9 @@ fn store(node: &mut Node, shape: &'static Shape) {
 #[derive(Default)]
 struct Check {
     path: String,
-    found: Vec<Diagnostic>,
+    found: Findings,
     /// Broken rules, which nobody asks when something is found.
-    broken: Vec<Diagnostic>,
+    broken: Findings,
 }
 
 /// What a mapping has under a name, where nulls are dropped.

@@ -6,7 +6,7 @@
 //! speaks against the other reading.
 
 use crate::diagnostic::Severity::{Info, Warning};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::object::cilium::{CiliumPolicy, FqdnSelector, HttpRule, PolicyMember, PolicySpec};
 use crate::object::network_policy::{IntOrString, NetworkPolicy};
 use crate::object::template;
@@ -29,7 +29,7 @@ pub const CLUSTER_NAME: Code = Code::new(1005, Warning, "name of the cluster in 
 /// Remarks on a policy of Cilium's.
 #[must_use]
 pub fn check_policy(policy: &CiliumPolicy) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+    let mut found = Findings::default();
     for spec in &policy.specs {
         split_members(&spec.ingress, &mut found);
         split_members(&spec.egress, &mut found);
@@ -39,13 +39,13 @@ pub fn check_policy(policy: &CiliumPolicy) -> Vec<Diagnostic> {
             names(member, &mut found);
         }
     }
-    found
+    found.finish()
 }
 
 /// Remarks on a NetworkPolicy.
 #[must_use]
 pub fn check_network_policy(policy: &NetworkPolicy) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+    let mut found = Findings::default();
     for rules in [&policy.ingress, &policy.egress] {
         for (rule, next) in rules.iter().zip(rules.iter().skip(1)) {
             let split = !rule.peers.is_empty()
@@ -69,10 +69,10 @@ pub fn check_network_policy(policy: &NetworkPolicy) -> Vec<Diagnostic> {
             }
         }
     }
-    found
+    found.finish()
 }
 
-fn split_members(members: &[PolicyMember], found: &mut Vec<Diagnostic>) {
+fn split_members(members: &[PolicyMember], found: &mut Findings) {
     for (member, next) in members.iter().zip(members.iter().skip(1)) {
         // "All of the cluster, and for everybody else some ports" makes sense.
         let narrow = member.entities.is_none() && has_peers(member);
@@ -143,7 +143,7 @@ fn http_rules(member: &PolicyMember) -> impl Iterator<Item = (String, &HttpRule)
     })
 }
 
-fn http_paths(member: &PolicyMember, described: Option<&str>, found: &mut Vec<Diagnostic>) {
+fn http_paths(member: &PolicyMember, described: Option<&str>, found: &mut Findings) {
     for (at, rule) in http_rules(member) {
         let text = &rule.path;
         if text.value == "/" {
@@ -241,7 +241,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn names(member: &PolicyMember, found: &mut Vec<Diagnostic>) {
+fn names(member: &PolicyMember, found: &mut Findings) {
     for (i, rule) in member.to_ports.iter().enumerate() {
         let dns = rule.rules.iter().flat_map(|r| r.dns.iter().flatten());
         for (j, name) in dns.enumerate() {
@@ -256,7 +256,7 @@ fn names(member: &PolicyMember, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn late_stars(name: &FqdnSelector, at: &str, found: &mut Vec<Diagnostic>) {
+fn late_stars(name: &FqdnSelector, at: &str, found: &mut Findings) {
     let text = &name.match_pattern;
     let pattern = text.value.trim();
     // Any number of them counts as two at the start, and alone as all names.
@@ -277,7 +277,7 @@ fn late_stars(name: &FqdnSelector, at: &str, found: &mut Vec<Diagnostic>) {
     );
 }
 
-fn cluster_name(name: &FqdnSelector, at: &str, found: &mut Vec<Diagnostic>) {
+fn cluster_name(name: &FqdnSelector, at: &str, found: &mut Findings) {
     for (text, field) in [
         (&name.match_name, "matchName"),
         (&name.match_pattern, "matchPattern"),

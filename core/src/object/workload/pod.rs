@@ -4,6 +4,7 @@ use crate::object::ObjectMeta;
 use crate::object::decode::{Decode, Decoder};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Node, Value};
+use std::collections::BTreeSet;
 
 /// A `Pod`.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,9 +131,10 @@ impl Decode for PodStatus {
             let one: Spanned<String> = f.get("podIP");
             let all: Vec<PodIp> = f.get("podIPs");
             let mut ips: Vec<Spanned<String>> = Vec::new();
+            let mut known = BTreeSet::new();
             let all = all.into_iter().map(|ip| ip.0);
             for ip in all.chain(std::iter::once(one)) {
-                if !ip.is_empty() && !ips.iter().any(|known| known.value == ip.value) {
+                if !ip.is_empty() && known.insert(ip.value.clone()) {
                     ips.push(ip);
                 }
             }

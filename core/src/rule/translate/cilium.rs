@@ -27,12 +27,12 @@ impl Translator<'_> {
         for spec in &policy.specs {
             let (subject, selects_nodes, subject_is_init) = subject(spec, namespace);
             let template = Template {
-                object: ObjectRef {
+                object: Arc::new(ObjectRef {
                     kind: kind.to_owned(),
                     namespace: namespace.to_owned(),
                     name: name.to_owned(),
                     span: policy.span,
-                },
+                }),
                 resource: Arc::clone(&resource),
                 namespace: namespace.into(),
                 uid: policy.meta.uid.as_str().into(),
@@ -136,7 +136,7 @@ fn subject(spec: &PolicySpec, namespace: &str) -> (Selector, bool, bool) {
     (query.build(span), false, is_init)
 }
 
-fn rule_labels(spec: &PolicySpec) -> Vec<String> {
+fn rule_labels(spec: &PolicySpec) -> Arc<[String]> {
     spec.labels
         .iter()
         .map(|l| {

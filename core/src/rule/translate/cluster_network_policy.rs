@@ -40,17 +40,17 @@ impl Translator<'_> {
         let baseline = policy.tier.value == "Baseline"
             || policy.kind == ClusterPolicyKind::BaselineAdminNetworkPolicy;
         let template = Template {
-            object: ObjectRef {
+            object: Arc::new(ObjectRef {
                 kind: kind.to_owned(),
                 namespace: String::new(),
                 name: policy_name(&policy.meta).to_owned(),
                 span: policy.span,
-            },
+            }),
             resource: cluster_policy_resource(policy),
             namespace: "".into(),
             uid: policy.meta.uid.as_str().into(),
             log: "".into(),
-            labels: Vec::new(),
+            labels: Arc::default(),
             tier: if baseline {
                 Tier::BASELINE
             } else {

@@ -54,12 +54,12 @@ pub fn resource_id(kind: &str, namespace: &str, name: &str) -> Arc<str> {
 
 /// The parts that every rule of an object shares.
 struct Template {
-    object: ObjectRef,
+    object: Arc<ObjectRef>,
     resource: Arc<str>,
     namespace: Arc<str>,
     uid: Arc<str>,
     log: Arc<str>,
-    labels: Vec<String>,
+    labels: Arc<[String]>,
     tier: Tier,
     subject: Arc<Selector>,
     selects_nodes: bool,
@@ -81,12 +81,12 @@ impl Template {
             default_deny: false,
             authentication: None,
             origin: Arc::new(RuleOrigin {
-                object: self.object.clone(),
+                object: Arc::clone(&self.object),
                 path: path.to_owned(),
                 span,
                 log: Arc::clone(&self.log),
                 uid: Arc::clone(&self.uid),
-                labels: self.labels.clone(),
+                labels: Arc::clone(&self.labels),
             }),
             resource: Arc::clone(&self.resource),
             index: 0,

@@ -19,17 +19,17 @@ impl Translator<'_> {
         let namespace = namespace_of(policy);
         let name = policy_name(&policy.meta);
         let template = Template {
-            object: ObjectRef {
+            object: Arc::new(ObjectRef {
                 kind: "NetworkPolicy".to_owned(),
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
                 span: policy.span,
-            },
+            }),
             resource: network_policy_resource(policy),
             namespace: namespace.into(),
             uid: policy.meta.uid.as_str().into(),
             log: "".into(),
-            labels: Vec::new(),
+            labels: Arc::default(),
             tier: Tier::NORMAL,
             subject: Arc::new(
                 in_namespace(&policy.pod_selector, namespace).build(policy.pod_selector.span),

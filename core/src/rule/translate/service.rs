@@ -38,33 +38,47 @@ pub(super) struct ServicePeers {
 
 /// The peers behind the services a member names.
 pub(super) fn service_peers(member: &PolicyMember, services: &[Service]) -> ServicePeers {
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    for (r, reference) in member.services.iter().enumerate() {
+        named(reference, services, |service| pairs.push((service, r)));
+    }
+    // In the order of the services, as the agent goes over them.
+    pairs.sort_unstable();
     let mut peers = ServicePeers::default();
-    for service in services {
-        for reference in member.services.iter().filter(|r| names(r, service)) {
-            if service.selector.is_empty() {
-                let hosts = service.backends.iter().map(|ip| IpNet::from(*ip));
-                peers.prefixes.extend(hosts.map(|p| (p, reference.span)));
-                continue;
-            }
-            let mut query = LabelQuery::default();
-            for (key, value) in &service.selector {
-                let key = crate::label::with_source("k8s", key).into_owned();
-                query.add_match(key, value.as_str());
-            }
-            query.add_match(
-                format!("k8s:{}", keys::POD_NAMESPACE),
-                service.namespace.as_str(),
-            );
-            peers.endpoints.push((query, reference.span));
+    for (service, reference) in pairs {
+        let (Some(service), Some(reference)) =
+            (services.get(service), member.services.get(reference))
+        else {
+            continue;
+        };
+        if service.selector.is_empty() {
+            let hosts = service.backends.iter().map(|ip| IpNet::from(*ip));
+            peers.prefixes.extend(hosts.map(|p| (p, reference.span)));
+            continue;
         }
+        let mut query = LabelQuery::default();
+        for (key, value) in &service.selector {
+            let key = crate::label::with_source("k8s", key).into_owned();
+            query.add_match(key, value.as_str());
+        }
+        query.add_match(
+            format!("k8s:{}", keys::POD_NAMESPACE),
+            service.namespace.as_str(),
+        );
+        peers.endpoints.push((query, reference.span));
     }
     peers
 }
 
-/// True when a reference names a service. The selector wins when both forms
-/// are given.
-fn names(reference: &ServiceRef, service: &Service) -> bool {
-    let in_namespace = |ns: &str| ns.is_empty() || ns == service.namespace;
+/// The places of the services that a reference names, among services sorted
+/// by namespace and name. The selector wins when both forms are given.
+fn named(reference: &ServiceRef, services: &[Service], mut found: impl FnMut(usize)) {
+    let in_namespace = |ns: &str| {
+        let everywhere = ns.is_empty();
+        let start = services.partition_point(|s| !everywhere && s.namespace.as_str() < ns);
+        let end = services.partition_point(|s| everywhere || s.namespace.as_str() <= ns);
+        (start, services.get(start..end).unwrap_or_default())
+    };
     match (&reference.selector, &reference.name) {
         (
             Some(SelectedService {
@@ -74,12 +88,25 @@ fn names(reference: &ServiceRef, service: &Service) -> bool {
             _,
         ) => {
             let query: Selector = LabelQuery::from_object(selector, "any").build(selector.span);
-            in_namespace(namespace) && query.requirements().iter().all(|r| matches(r, service))
+            let (start, inside) = in_namespace(namespace);
+            for (i, service) in inside.iter().enumerate() {
+                if query.requirements().iter().all(|r| matches(r, service)) {
+                    found(start + i);
+                }
+            }
+        }
+        (None, Some(named)) if named.namespace.is_empty() => {
+            let all = services.iter().enumerate();
+            all.filter(|(_, s)| s.name == named.service_name.value)
+                .for_each(|(i, _)| found(i));
         }
         (None, Some(named)) => {
-            in_namespace(&named.namespace) && named.service_name.value == service.name
+            let (start, inside) = in_namespace(&named.namespace);
+            if let Ok(i) = inside.binary_search_by(|s| s.name.cmp(&named.service_name.value)) {
+                found(start + i);
+            }
         }
-        (None, None) => false,
+        (None, None) => {}
     }
 }
 

@@ -17,8 +17,10 @@ mod selectors;
 #[cfg(test)]
 mod tests;
 
+pub use ports::{MAX_ICMP_FIELDS, MAX_PORTS};
+
 use crate::config::Config;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::object::cilium::{CiliumPolicy, PolicyMember, PolicySpec};
 use crate::object::{Head, template};
 use crate::source::{Span, Spanned};
@@ -40,10 +42,10 @@ pub fn check_policy(policy: &CiliumPolicy, config: &Config) -> Vec<Diagnostic> {
     let mut checker = Checker {
         config,
         object: head.to_string(),
-        found: Vec::new(),
+        found: Findings::default(),
     };
     checker.policy(policy);
-    checker.found
+    checker.found.finish()
 }
 
 /// The four lists of a rule.
@@ -60,7 +62,7 @@ struct MemberList {
 struct Checker<'c> {
     config: &'c Config,
     object: String,
-    found: Vec<Diagnostic>,
+    found: Findings,
 }
 
 impl Checker<'_> {

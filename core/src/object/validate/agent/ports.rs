@@ -8,8 +8,10 @@ use crate::diagnostic::suggest;
 use crate::object::cilium::{IcmpRule, PolicyMember, PortProtocol, PortRule};
 use crate::object::port::{self, Port, PortError, Protocol};
 
-const MAX_PORTS: usize = 40;
-const MAX_ICMP_FIELDS: usize = 40;
+/// Ports of one element of `toPorts` (`PortRule.sanitize`).
+pub const MAX_PORTS: usize = 40;
+/// Fields of one element of `icmps` (`ICMPRule.verify`).
+pub const MAX_ICMP_FIELDS: usize = 40;
 
 impl Checker<'_> {
     /// `PortRule.sanitize`, `PortDenyRule.sanitize`.
