@@ -1,8 +1,10 @@
 //! Numbers in bytes, little-endian on every host.
 //!
 //! Two ways to read: the functions check bounds and serve whoever checks an
-//! image; the methods of [`Bytes`] are `unsafe` and serve lookups in an image
-//! that was checked.
+//! image; [`Checked`] does not and serves lookups in an image that was checked.
+
+use crate::layout::ENTRY_LEN;
+use crate::lookup::Memory;
 
 /// The `u16` at `at`; 0 beyond the end.
 pub(crate) fn get_u16(b: &[u8], at: usize) -> u16 {
@@ -31,56 +33,51 @@ pub(crate) fn put(b: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
-/// The bytes of an image as lookups read them.
+/// The bytes of a checked image, as lookups read them: without bounds.
+///
+/// Invariant of whoever makes one: it is asked only for what `check` looked
+/// at, in an image that `check` accepted (or that the caller of
+/// `View::new_unchecked` vouches for) and that nobody writes to.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
+pub(crate) struct Checked<'a>(&'a [u8]);
 
-impl Bytes<'_> {
-    /// `N` bytes at `at`.
+impl<'a> Checked<'a> {
+    /// Takes bytes as checked.
     ///
     /// # Safety
-    /// `at + N` is at most the length.
-    #[inline(always)]
-    pub(crate) unsafe fn load<const N: usize>(self, at: usize) -> [u8; N] {
-        debug_assert!(at.checked_add(N).is_some_and(|end| end <= self.0.len()));
-        // SAFETY: the caller keeps `at + N` within the slice, which is valid
-        // for reads of its whole length; an array of bytes has alignment 1.
-        unsafe { self.0.as_ptr().add(at).cast::<[u8; N]>().read() }
+    /// The invariant above holds for every use of what is returned.
+    pub(crate) const unsafe fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
-    /// The byte at `at`.
-    ///
-    /// # Safety
-    /// `at` is below the length.
     #[inline(always)]
-    pub(crate) unsafe fn u8(self, at: usize) -> u32 {
-        // SAFETY: as the caller promises.
-        let [b] = unsafe { self.load(at) };
+    fn load<const N: usize>(self, at: usize) -> [u8; N] {
+        debug_assert!(at.checked_add(N).is_some_and(|end| end <= self.0.len()));
+        // SAFETY: by the invariant `at + N` is at most the length of the
+        // slice, which is valid for reads; an array of bytes has alignment 1.
+        unsafe { self.0.as_ptr().add(at).cast::<[u8; N]>().read() }
+    }
+}
+
+impl Memory for Checked<'_> {
+    #[inline(always)]
+    fn u8(self, at: usize) -> u32 {
+        let [b] = self.load(at);
         u32::from(b)
     }
 
-    /// The `u16` at `at`.
-    ///
-    /// # Safety
-    /// `at + 2` is at most the length.
     #[inline(always)]
-    pub(crate) unsafe fn u16(self, at: usize) -> u32 {
-        // SAFETY: as the caller promises.
-        u32::from(u16::from_le_bytes(unsafe { self.load(at) }))
+    fn u16(self, at: usize) -> u32 {
+        u32::from(u16::from_le_bytes(self.load(at)))
     }
 
-    /// Number `i` of an array at `at`, of 8 or 16 bits.
-    ///
-    /// # Safety
-    /// The element lies within the length.
     #[inline(always)]
-    pub(crate) unsafe fn either(self, wide: bool, at: usize, i: usize) -> u32 {
-        if wide {
-            // SAFETY: as the caller promises.
-            unsafe { self.u16(at + i * 2) }
-        } else {
-            // SAFETY: as the caller promises.
-            unsafe { self.u8(at + i) }
-        }
+    fn changing_u16(self, at: usize) -> u32 {
+        self.u16(at)
+    }
+
+    #[inline(always)]
+    fn entry(self, at: usize) -> [u8; ENTRY_LEN] {
+        self.load(at)
     }
 }

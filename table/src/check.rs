@@ -11,8 +11,8 @@ use crate::image::{Info, hash};
 use crate::layout::{
     ALIGN, BLOCK_LEN, BLOCK_PAGES, DESCRIPTOR_LEN, Descriptor, EMPTY_SLOTS, ENTRY_LEN, FROZEN,
     HEADER_LEN, Header, ORIGIN_LEN, PAGE_IDENTITIES, PAGE_UNIT, PORT_DIRECTORY_LEN, PORT_PAGE_UNIT,
-    PORT_SLOTS, REGIONS, RULE_LEN, SLOT_BLOCKS, SLOTS, UNLISTED_CLASSES, WIDE_CELLS, WIDE_PEERS,
-    WIDE_PORTS,
+    PORT_SLOTS, REGIONS, REMOVED, RULE_LEN, SLOT_BLOCKS, SLOTS, UNLISTED_CLASSES, WIDE_CELLS,
+    WIDE_PEERS, WIDE_PORTS,
 };
 use crate::question::Answer;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -244,7 +244,9 @@ impl Checker<'_> {
             let at = at as usize + i * 8;
             let word = get_u64(self.b, at);
             used += u32::from(word != 0);
-            ensure(word as u32 <= self.h.subjects.count, name, at, word as u32)?;
+            let subject = word as u32;
+            let known = subject <= self.h.subjects.count || subject == REMOVED;
+            ensure(known && (word == 0 || subject != 0), name, at, subject)?;
         }
         ensure(used <= slots / 2, name, at, used)
     }

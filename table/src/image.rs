@@ -2,7 +2,7 @@
 
 use crate::bytes::{fixed, get_u64};
 use crate::check::TableError;
-use crate::layout::{FROZEN, HEADER_LEN, Header, MAGIC, VERSION};
+use crate::layout::{FROZEN, HASH_AT, HEADER_LEN, Header, MAGIC, VERSION};
 
 /// The header's news, checked for nothing but that the bytes begin an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,6 @@ impl Info {
 /// The content hash of an image: over its bytes, with the hash itself as 0.
 #[must_use]
 pub fn hash(image: &[u8]) -> u64 {
-    const HASH_AT: usize = 0x20;
     let mut h = 0xcbf2_9ce4_8422_2325u64;
     let mut at = 0;
     while at < image.len() {

@@ -9,6 +9,8 @@ pub const MAGIC: [u8; 8] = *b"NVTABLE\0";
 pub const VERSION: u16 = 1;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 128;
+/// Where the content hash stands in the header.
+pub const HASH_AT: usize = 0x20;
 /// Bytes of a descriptor.
 pub const DESCRIPTOR_LEN: usize = 64;
 /// Bytes of a verdict entry.
@@ -82,6 +84,31 @@ pub struct Section {
     pub at: u32,
     /// How many elements; what they are depends on the section.
     pub count: u32,
+}
+
+/// The low half of an index word whose key was removed.
+pub const REMOVED: u32 = u32::MAX;
+
+impl Section {
+    /// Searches an index of subjects, whose words are loaded by `load`.
+    pub(crate) fn find(self, key: u32, load: impl Fn(usize) -> u64) -> Option<u32> {
+        if self.count == 0 {
+            return None;
+        }
+        let mut i = index_start(key, self.count);
+        for _ in 0..self.count {
+            let word = load(self.at as usize + i as usize * 8);
+            if word == 0 {
+                return None;
+            }
+            let subject = word as u32;
+            if (word >> 32) as u32 == key && subject != REMOVED {
+                return subject.checked_sub(1);
+            }
+            i = (i + 1) & (self.count - 1);
+        }
+        None
+    }
 }
 
 /// The header, decoded.

@@ -22,12 +22,18 @@ mod image;
 pub mod layout;
 mod lookup;
 mod origin;
+#[cfg(feature = "publish")]
+mod publish;
 mod question;
 mod view;
+mod write;
 
 pub use bits::{ClassSet, IdentitySet, Plane};
 pub use check::TableError;
 pub use image::{Info, hash};
 pub use origin::{Origin, OriginRecord, RuleRef};
+#[cfg(feature = "publish")]
+pub use publish::{Live, LivePolicy, PublishError, Reader};
 pub use question::{Answer, Direction, MatchType, Question};
 pub use view::{PolicyView, View};
+pub use write::Write;

@@ -1,6 +1,6 @@
 //! What is asked of a table, and what it answers.
 
-use crate::layout::{ENTRY_LEN, NOT_INHERITED};
+use crate::layout::{ENTRY_LEN, FRAGMENTATION_NEEDED, Header, ICMP_TYPES, NOT_INHERITED};
 use core::fmt;
 
 /// Traffic to the subject or from it.
@@ -55,6 +55,44 @@ impl Question {
             direction,
             icmp_code: 0,
             untracked_fragment: false,
+        }
+    }
+}
+
+impl Question {
+    /// The port under which it is looked up: ICMP types count only if the
+    /// image says so, and fragments have no port.
+    #[inline]
+    pub(crate) const fn lookup_port(&self, header: &Header) -> u16 {
+        let icmp = self.protocol == 1 || self.protocol == 58;
+        if self.untracked_fragment || (icmp && header.flags & ICMP_TYPES == 0) {
+            0
+        } else {
+            self.port
+        }
+    }
+
+    /// True when the packet passes before any lookup: path MTU discovery works
+    /// against every rule.
+    #[inline]
+    pub(crate) const fn passes(&self, header: &Header) -> bool {
+        header.flags & FRAGMENTATION_NEEDED != 0
+            && self.protocol == 1
+            && self.port == 3
+            && self.icmp_code == 4
+    }
+
+    /// The answer, given what a lookup of a port says.
+    #[inline]
+    pub(crate) fn answer(&self, header: &Header, lookup: impl FnOnce(u16) -> Answer) -> Answer {
+        if self.passes(header) {
+            return Answer::PASS;
+        }
+        let answer = lookup(self.lookup_port(header));
+        if self.untracked_fragment {
+            answer.of_fragment()
+        } else {
+            answer
         }
     }
 }

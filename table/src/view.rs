@@ -1,12 +1,10 @@
 //! An image that nobody writes to while it is read.
 
 use crate::bits::{ClassSet, IdentitySet, Plane};
-use crate::bytes::{Bytes, get_u32, get_u64};
+use crate::bytes::{Checked, get_u32, get_u64};
 use crate::check::{TableError, check};
 use crate::image::Info;
-use crate::layout::{
-    DESCRIPTOR_LEN, Descriptor, FRAGMENTATION_NEEDED, HEADER_LEN, Header, ICMP_TYPES, index_start,
-};
+use crate::layout::{DESCRIPTOR_LEN, Descriptor, HEADER_LEN, Header, Section};
 use crate::lookup::Lookup;
 use crate::question::{Answer, Direction, Question};
 
@@ -67,19 +65,17 @@ impl<'a> View<'a> {
     /// The subject of an endpoint's number.
     #[must_use]
     pub fn subject_of_endpoint(&self, endpoint: u32) -> Option<u32> {
-        find(
-            self.bytes,
-            self.header.endpoints.at,
-            self.header.endpoints.count,
-            endpoint,
-        )
+        self.find(self.header.endpoints, endpoint)
     }
 
     /// The subject of an identity.
     #[must_use]
     pub fn subject_of_identity(&self, identity: u32) -> Option<u32> {
-        let index = self.header.identity_index;
-        find(self.bytes, index.at, index.count, identity)
+        self.find(self.header.identity_index, identity)
+    }
+
+    fn find(&self, index: Section, key: u32) -> Option<u32> {
+        index.find(key, |at| get_u64(self.bytes, at))
     }
 
     /// A subject's policy in one direction, in hand for any number of
@@ -102,8 +98,12 @@ impl<'a> View<'a> {
         // A checked image has the whole descriptor; 64 zeros describe none.
         let raw = crate::bytes::fixed::<DESCRIPTOR_LEN>(self.bytes, descriptor as usize)?;
         let descriptor = Descriptor::read(&raw);
+        // SAFETY: a view is made of bytes that `check` accepted or that the
+        // caller of `new_unchecked` vouches for, they are borrowed so that
+        // nobody writes to them, and the descriptor is that of a subject.
+        let checked = unsafe { Checked::new(self.bytes) };
         Some(PolicyView {
-            lookup: Lookup::new(Bytes(self.bytes), &self.header, &descriptor),
+            lookup: Lookup::new(checked, &self.header, &descriptor),
             descriptor,
             view: *self,
         })
@@ -124,28 +124,6 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The port under which a question is looked up: ICMP types count only if
-    /// the image says so, and fragments have no port.
-    #[inline]
-    pub(crate) const fn port(&self, q: &Question) -> u16 {
-        let icmp = q.protocol == 1 || q.protocol == 58;
-        if q.untracked_fragment || (icmp && self.header.flags & ICMP_TYPES == 0) {
-            0
-        } else {
-            q.port
-        }
-    }
-
-    /// True when a packet passes before any lookup: path MTU discovery works
-    /// against every rule.
-    #[inline]
-    pub(crate) const fn passes(&self, q: &Question) -> bool {
-        self.header.flags & FRAGMENTATION_NEEDED != 0
-            && q.protocol == 1
-            && q.port == 3
-            && q.icmp_code == 4
-    }
-
     /// Every identity there is, ascending.
     pub fn identities(&self) -> impl Iterator<Item = u32> + 'a {
         let bytes = self.bytes;
@@ -161,29 +139,10 @@ impl<'a> View<'a> {
     }
 }
 
-/// Searches an index: key in the high half of a word, subject + 1 in the low.
-fn find(bytes: &[u8], at: u32, slots: u32, key: u32) -> Option<u32> {
-    if slots == 0 {
-        return None;
-    }
-    let mut i = index_start(key, slots);
-    for _ in 0..slots {
-        let word = get_u64(bytes, at as usize + i as usize * 8);
-        if word == 0 {
-            return None;
-        }
-        if (word >> 32) as u32 == key && word as u32 != 0 {
-            return Some(word as u32 - 1);
-        }
-        i = (i + 1) & (slots - 1);
-    }
-    None
-}
-
 /// One subject's policy in one direction.
 #[derive(Clone, Copy)]
 pub struct PolicyView<'a> {
-    lookup: Lookup<'a>,
+    lookup: Lookup<Checked<'a>>,
     pub(crate) descriptor: Descriptor,
     pub(crate) view: View<'a>,
 }
@@ -199,7 +158,7 @@ impl core::fmt::Debug for PolicyView<'_> {
 impl<'a> PolicyView<'a> {
     /// What becomes of a packet from or to an identity. `port` is the
     /// destination port, or the type of an ICMP message where types count
-    /// ([`ICMP_TYPES`]), and 0 for untracked fragments.
+    /// ([`ICMP_TYPES`](crate::layout::ICMP_TYPES)), and 0 for untracked fragments.
     #[must_use]
     #[inline]
     pub fn verdict(&self, identity: u32, protocol: u8, port: u16) -> Answer {
@@ -211,15 +170,9 @@ impl<'a> PolicyView<'a> {
     #[must_use]
     #[inline]
     pub fn ask(&self, q: &Question) -> Answer {
-        if self.view.passes(q) {
-            return Answer::PASS;
-        }
-        let answer = self.verdict(q.identity, q.protocol, self.view.port(q));
-        if q.untracked_fragment {
-            answer.of_fragment()
-        } else {
-            answer
-        }
+        q.answer(&self.view.header, |port| {
+            self.verdict(q.identity, q.protocol, port)
+        })
     }
 
     /// Answers many questions given as columns of equal length; what has no

@@ -64,6 +64,17 @@ struct Node {
     criterion: u32,
 }
 
+/// Where an identity belongs now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Belongs {
+    /// Nothing in the policy names it.
+    Unlisted,
+    /// To a class there is.
+    Class(ClassId),
+    /// To none that there is.
+    New,
+}
+
 /// The identities a direction's filters name, grouped.
 #[derive(Clone, Debug)]
 pub struct Classes {
@@ -80,6 +91,8 @@ pub struct Classes {
     selected: AHashMap<SelectorId, Vec<NumericIdentity>>,
     /// The wildcard, where it is spelled out: it selects everybody.
     wildcard: Option<SelectorId>,
+    /// Names of ports that are asked of everybody.
+    everybody: Vec<(Arc<str>, u8)>,
     config: Config,
     world: Vec<NumericIdentity>,
 }
@@ -107,6 +120,7 @@ impl Classes {
         let mut classes = Self {
             criteria,
             wildcard,
+            everybody,
             nodes: (0..ROOTS)
                 .map(|i| Node {
                     parent: i,
@@ -130,7 +144,7 @@ impl Classes {
                     }
                 }
                 Criterion::Port(name, protocol) => {
-                    let all = everybody.contains(&(Arc::clone(&name), protocol));
+                    let all = classes.everybody.contains(&(Arc::clone(&name), protocol));
                     for (id, port) in ports.of_name(&name, protocol) {
                         if all || node_of.contains_key(&id) {
                             classes.refine(&mut node_of, id, (number, port));
@@ -245,6 +259,84 @@ impl Classes {
         self.within_limit()
     }
 
+    /// Where an identity belongs, given what selectors select and ports mean
+    /// now.
+    pub(super) fn belongs(
+        &self,
+        id: NumericIdentity,
+        selectors: &SelectorIndex,
+        ports: &NamedPorts,
+    ) -> Belongs {
+        let root = self.root(id);
+        let mut node = root;
+        for (number, criterion) in (0u32..).zip(&self.criteria) {
+            let step = match criterion {
+                Criterion::Selector(s) => {
+                    let selected = selectors.selections(*s);
+                    selected
+                        .is_some_and(|ids| ids.contains(id.0))
+                        .then_some((number, 0))
+                }
+                Criterion::Port(name, protocol) => {
+                    let all = self.everybody.contains(&(Arc::clone(name), *protocol));
+                    let port = ports.get(id, name, *protocol);
+                    port.filter(|_| all || node != root).map(|p| (number, p))
+                }
+                Criterion::World => (node != root && selectors.is_world(id)).then_some((number, 0)),
+            };
+            let Some(step) = step else {
+                continue;
+            };
+            match self.steps.get(&(node, step)) {
+                Some(next) => node = *next,
+                None => return Belongs::New,
+            }
+        }
+        match self.class_of.get(node as usize) {
+            _ if node == root => Belongs::Unlisted,
+            Some(class) if *class != 0 => Belongs::Class(*class),
+            _ => Belongs::New,
+        }
+    }
+
+    /// Puts an identity into another class, or in none.
+    pub(super) fn relist(&mut self, id: NumericIdentity, class: Option<ClassId>) {
+        let place = self.listed.binary_search_by_key(&id, |(i, _)| *i);
+        match (place, class) {
+            (Ok(place), None) => {
+                self.listed.remove(place);
+            }
+            (Ok(place), Some(class)) => {
+                if let Some(entry) = self.listed.get_mut(place) {
+                    entry.1 = class;
+                }
+            }
+            (Err(place), Some(class)) => self.listed.insert(place, (id, class)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// The listed class of an identity.
+    pub(super) fn listed_class(&self, id: NumericIdentity) -> Option<ClassId> {
+        let place = self.listed.binary_search_by_key(&id, |(i, _)| *i).ok()?;
+        self.listed.get(place).map(|(_, class)| *class)
+    }
+
+    /// The selectors whose identities matter.
+    pub(super) fn selectors(&self) -> impl Iterator<Item = SelectorId> {
+        self.criteria.iter().filter_map(|c| match c {
+            Criterion::Selector(s) => Some(*s),
+            _ => None,
+        })
+    }
+
+    /// True when named ports of identities matter.
+    pub(super) fn asks_ports(&self) -> bool {
+        self.criteria
+            .iter()
+            .any(|c| matches!(c, Criterion::Port(..)))
+    }
+
     /// How many classes there are, those of unlisted identities included.
     #[must_use]
     pub fn count(&self) -> u32 {
@@ -260,11 +352,8 @@ impl Classes {
     /// The class of an identity.
     #[must_use]
     pub fn class(&self, id: NumericIdentity) -> ClassId {
-        let place = self.listed.binary_search_by_key(&id, |(i, _)| *i);
-        place
-            .ok()
-            .and_then(|p| self.listed.get(p))
-            .map_or_else(|| unlisted_class(id, &self.config), |(_, class)| *class)
+        let listed = self.listed_class(id);
+        listed.unwrap_or_else(|| unlisted_class(id, &self.config))
     }
 }
 

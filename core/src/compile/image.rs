@@ -8,7 +8,7 @@ use super::CompileError;
 use super::class::Classes;
 use super::column::Cells;
 use super::origin::{OriginBases, OriginSections};
-use super::peers::{PeerSections, Plan, class_bytes, cluster_bits, u16_bytes};
+use super::peers::{PeerSections, class_bytes, cluster_bits, u16_bytes};
 use super::pool::Pool;
 use super::ports::PortSections;
 use crate::config::Config;
@@ -47,8 +47,8 @@ pub(super) struct Image {
 pub(super) struct Frame<'a> {
     pub(super) config: &'a Config,
     pub(super) revision: u64,
-    /// Ingress and egress of every subject.
-    pub(super) subjects: &'a [[Compiled; 2]],
+    /// Ingress and egress of every subject; `None` for a number in no use.
+    pub(super) subjects: &'a [Option<[Compiled; 2]>],
     /// Endpoint number to subject.
     pub(super) endpoints: &'a [(u32, u32)],
     /// Identity to subject.
@@ -60,9 +60,9 @@ pub(super) struct Frame<'a> {
 }
 
 impl Image {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(peers: PeerSections) -> Self {
         Self {
-            peers: PeerSections::new(plan),
+            peers,
             ports: PortSections::new(),
             cells: Pool::new(ALIGN),
             entries: Pool::new(ALIGN),
@@ -120,179 +120,274 @@ impl Image {
         })
     }
 
-    /// The bytes of the image.
+    /// The bytes of a frozen image.
     pub(super) fn finish(&self, frame: &Frame<'_>) -> Result<Vec<u8>, CompileError> {
-        let plan = &self.peers.plan;
-        let subject_count = frame.subjects.len();
-        let identities: Vec<u8> = u32s(frame.identities.iter().copied());
-        let endpoints = index(frame.endpoints);
-        let identity_index = index(frame.identity_index);
-        let protocols: Vec<u8> = (0..=u8::MAX).map(layout::protocol_slot).collect();
-        let mut place = Placer { end: HEADER_LEN };
-        let subjects_at = place.take(subject_count * 8);
-        let origins_at = match frame.with_origins {
-            true => place.take(subject_count * 8),
-            false => 0,
+        let layout = Layout::new(&self.sizes(frame), |size, _| size)?;
+        let mut out = self.bytes(frame, &layout, layout::FROZEN);
+        let hash = netverdict_table::hash(&out);
+        write(&mut out, layout::HASH_AT, &hash.to_le_bytes());
+        Ok(out)
+    }
+
+    /// How many bytes each part has.
+    pub(super) fn sizes(&self, frame: &Frame<'_>) -> [usize; Part::COUNT] {
+        let mut sizes = [0; Part::COUNT];
+        let words = frame.subjects.len() * 8;
+        let mut set = |part: Part, size: usize| {
+            if let Some(slot) = sizes.get_mut(part as usize) {
+                *slot = size;
+            }
         };
-        let endpoints_at = place.take(endpoints.len());
-        let identity_index_at = place.take(identity_index.len());
-        let regions = u16_bytes(&plan.regions);
-        let regions_at = place.take(regions.len());
-        let protocols_at = place.take(protocols.len());
-        let identities_at = place.take(identities.len());
-        let descriptors_at = place.take(self.descriptors.len() * DESCRIPTOR_LEN);
-        let [directories_at, roots_at, blocks_at, pages_at] = [
-            &self.peers.directories,
-            &self.peers.roots,
-            &self.peers.blocks,
-            &self.peers.pages,
-        ]
-        .map(|pool| place.take(pool.len()));
-        let [ports_at, port_directories_at, port_pages_at] = [
-            &self.ports.ports,
-            &self.ports.directories,
-            &self.ports.pages,
-        ]
-        .map(|pool| place.take(pool.len()));
-        let [cells_at, entries_at, bitsets_at] =
-            [&self.cells, &self.entries, &self.bitsets].map(|pool| place.take(pool.len()));
-        let (mut origin_bytes, mut bases) = (
-            [Vec::new(), Vec::new(), Vec::new()],
-            OriginBases {
-                blocks: 0,
-                sets: 0,
-                lists: 0,
-            },
-        );
-        let (mut rules, mut texts) = (&[][..], &[][..]);
-        let [mut rules_at, mut texts_at] = [0, 0];
+        set(Part::Subjects, words);
+        set(Part::Endpoints, index_slots(frame.endpoints.len()) * 8);
+        let identity_slots = index_slots(frame.identity_index.len());
+        set(Part::IdentityIndex, identity_slots * 8);
+        set(Part::Regions, layout::REGIONS * 2);
+        set(Part::Protocols, 256);
+        set(Part::Identities, frame.identities.len() * 4);
+        set(Part::Descriptors, self.descriptors.len() * DESCRIPTOR_LEN);
+        for (part, pool) in self.pools() {
+            set(part, pool.len());
+        }
         if frame.with_origins {
-            let [blocks, sets, lists] = self.origins.lens().map(|len| place.take(len));
-            bases = OriginBases {
-                blocks: at(blocks),
-                sets: at(sets),
-                lists: at(lists),
-            };
-            origin_bytes = self.origins.placed(bases);
-            rules = self.origins.rules.bytes();
-            texts = self.origins.texts.bytes();
-            rules_at = place.take(rules.len());
-            texts_at = place.take(texts.len());
+            let [blocks, sets, lists] = self.origins.lens();
+            set(Part::Origins, words);
+            set(Part::OriginBlocks, blocks);
+            set(Part::OriginSets, sets);
+            set(Part::OriginLists, lists);
+            set(Part::Rules, self.origins.rules.len());
+            set(Part::Texts, self.origins.texts.len());
         }
-        let length = place.end;
-        if length > u32::MAX as usize - ALIGN {
-            return Err(CompileError::TooLarge { bytes: length });
+        sizes
+    }
+
+    /// The parts that are one pool each.
+    pub(super) fn pools(&self) -> [(Part, &Pool); 10] {
+        [
+            (Part::Directories, &self.peers.directories),
+            (Part::Roots, &self.peers.roots),
+            (Part::Blocks, &self.peers.blocks),
+            (Part::Pages, &self.peers.pages),
+            (Part::Ports, &self.ports.ports),
+            (Part::PortDirectories, &self.ports.directories),
+            (Part::PortPages, &self.ports.pages),
+            (Part::Cells, &self.cells),
+            (Part::Entries, &self.entries),
+            (Part::Bitsets, &self.bitsets),
+        ]
+    }
+
+    /// How many descriptors there are.
+    pub(super) fn descriptors(&self) -> usize {
+        self.descriptors.len()
+    }
+
+    /// A descriptor, relative to the sections.
+    pub(super) fn descriptor(&self, number: u32) -> Descriptor {
+        let d = self.descriptors.get(number as usize).copied();
+        d.unwrap_or_default()
+    }
+
+    /// A descriptor with its offsets made absolute.
+    pub(super) fn placed(&self, number: u32, layout: &Layout) -> Descriptor {
+        let d = self.descriptor(number);
+        let base = |relative: u32, part: Part| relative + layout.at(part);
+        Descriptor {
+            directory: base(d.directory, Part::Directories),
+            root: base(d.root, Part::Roots),
+            pages: base(d.pages, Part::Pages),
+            blocks: base(d.blocks, Part::Blocks),
+            ports: base(d.ports, Part::Ports),
+            port_directories: base(d.port_directories, Part::PortDirectories),
+            port_pages: base(d.port_pages, Part::PortPages),
+            cells: base(d.cells, Part::Cells),
+            entries: base(d.entries, Part::Entries),
+            bitsets: base(d.bitsets, Part::Bitsets),
+            ..d
         }
-        let mut out = vec![0; length];
-        let section = |at_: usize, n: usize| Section {
-            at: if n == 0 { 0 } else { at(at_) },
-            count: count(n),
+    }
+
+    /// The image in a layout.
+    pub(super) fn bytes(&self, frame: &Frame<'_>, layout: &Layout, flags: u32) -> Vec<u8> {
+        let mut out = vec![0; layout.length as usize];
+        write(&mut out, 0, &self.header(frame, layout, flags).to_bytes());
+        let both = |s: &Option<[Compiled; 2]>, f: &dyn Fn(Compiled) -> u32| -> [u32; 2] {
+            s.map_or([0; 2], |s| s.map(f))
         };
+        let subjects = frame.subjects.iter();
+        let words = subjects.flat_map(|s| both(s, &|c| layout.descriptor(c.descriptor)));
+        let mut put = |part: Part, bytes: &[u8]| write(&mut out, layout.at(part) as usize, bytes);
+        put(Part::Subjects, &u32s(words));
+        put(
+            Part::Endpoints,
+            &index(frame.endpoints, layout.slots(Part::Endpoints)),
+        );
+        let slots = layout.slots(Part::IdentityIndex);
+        put(Part::IdentityIndex, &index(frame.identity_index, slots));
+        put(Part::Regions, &u16_bytes(&self.peers.plan.regions));
+        let protocols: Vec<u8> = (0..=u8::MAX).map(layout::protocol_slot).collect();
+        put(Part::Protocols, &protocols);
+        put(Part::Identities, &u32s(frame.identities.iter().copied()));
+        let descriptors =
+            (0..count(self.descriptors.len())).flat_map(|n| self.placed(n, layout).to_bytes());
+        put(Part::Descriptors, &descriptors.collect::<Vec<u8>>());
+        for (part, pool) in self.pools() {
+            put(part, pool.bytes());
+        }
+        if frame.with_origins {
+            let bases = OriginBases {
+                blocks: layout.at(Part::OriginBlocks),
+                sets: layout.at(Part::OriginSets),
+                lists: layout.at(Part::OriginLists),
+            };
+            let block = |c: Compiled| match c.origins.checked_sub(1) {
+                Some(relative) => bases.blocks + relative,
+                None => 0,
+            };
+            put(
+                Part::Origins,
+                &u32s(frame.subjects.iter().flat_map(|s| both(s, &block))),
+            );
+            let [blocks, sets, lists] = self.origins.placed(bases);
+            put(Part::OriginBlocks, &blocks);
+            put(Part::OriginSets, &sets);
+            put(Part::OriginLists, &lists);
+            put(Part::Rules, self.origins.rules.bytes());
+            put(Part::Texts, self.origins.texts.bytes());
+        }
+        out
+    }
+
+    fn header(&self, frame: &Frame<'_>, layout: &Layout, flags: u32) -> Header {
+        let section = |part: Part, count: u32| Section {
+            at: if count == 0 { 0 } else { layout.at(part) },
+            count,
+        };
+        let size = |part: Part| layout.size(part);
         let config = frame.config;
-        let flags = [
+        let plan = &self.peers.plan;
+        let options = [
             (config.icmp_rules, layout::ICMP_TYPES),
             (config.allow_icmp_frag_needed, layout::FRAGMENTATION_NEEDED),
-            (true, layout::FROZEN),
         ];
-        let mut header = Header {
+        let options: u32 = options
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, bit)| bit)
+            .sum();
+        let rule_count = size(Part::Rules) / count(layout::RULE_LEN);
+        Header {
             version: layout::VERSION,
             oldest_reader: layout::VERSION,
-            flags: flags.iter().filter(|(on, _)| *on).map(|(_, bit)| bit).sum(),
-            length: at(length),
+            flags: options | flags,
+            length: layout.length,
             semantics: layout::SEMANTICS,
             cluster_id: config.cluster_id,
             cluster_bits: cluster_bits(config),
             hash: 0,
             revision: frame.revision,
-            subjects: section(subjects_at, subject_count),
-            endpoints: section(endpoints_at, endpoints.len() / 8),
-            identity_index: section(identity_index_at, identity_index.len() / 8),
+            subjects: section(Part::Subjects, size(Part::Subjects) / 8),
+            endpoints: section(Part::Endpoints, layout.slots(Part::Endpoints)),
+            identity_index: section(Part::IdentityIndex, layout.slots(Part::IdentityIndex)),
             regions: Section {
-                at: at(regions_at),
+                at: layout.at(Part::Regions),
                 count: count(plan.slots()),
             },
             local_first: plan.local_first,
             local_count: plan.local_count,
-            protocols: at(protocols_at),
-            identities: section(identities_at, frame.identities.len()),
-            origins: at(origins_at),
-            rules: section(rules_at, rules.len() / layout::RULE_LEN),
-            texts: section(texts_at, texts.len()),
-        };
-        let descriptor_at = |n: u32| at(descriptors_at) + n * count(DESCRIPTOR_LEN);
-        let words = frame
-            .subjects
-            .iter()
-            .flat_map(|s| s.map(|c| descriptor_at(c.descriptor)));
-        write(&mut out, subjects_at, &u32s(words));
-        if frame.with_origins {
-            let block = |c: Compiled| match c.origins.checked_sub(1) {
-                Some(relative) => bases.blocks + relative,
-                None => 0,
-            };
-            let words = frame.subjects.iter().flat_map(|s| s.map(block));
-            write(&mut out, origins_at, &u32s(words));
+            protocols: layout.at(Part::Protocols),
+            identities: section(Part::Identities, count(frame.identities.len())),
+            origins: match frame.with_origins {
+                true => layout.at(Part::Origins),
+                false => 0,
+            },
+            rules: section(Part::Rules, rule_count),
+            texts: section(Part::Texts, size(Part::Texts)),
         }
-        for (d, n) in self.descriptors.iter().zip(0..) {
-            let base = |relative: u32, section: usize| relative + at(section);
-            let placed = Descriptor {
-                directory: base(d.directory, directories_at),
-                root: base(d.root, roots_at),
-                pages: base(d.pages, pages_at),
-                blocks: base(d.blocks, blocks_at),
-                ports: base(d.ports, ports_at),
-                port_directories: base(d.port_directories, port_directories_at),
-                port_pages: base(d.port_pages, port_pages_at),
-                cells: base(d.cells, cells_at),
-                entries: base(d.entries, entries_at),
-                bitsets: base(d.bitsets, bitsets_at),
-                ..*d
-            };
-            write(&mut out, descriptor_at(n) as usize, &placed.to_bytes());
-        }
-        let [origin_blocks, origin_sets, origin_lists] = &origin_bytes;
-        let sections: [(usize, &[u8]); 20] = [
-            (endpoints_at, &endpoints),
-            (identity_index_at, &identity_index),
-            (regions_at, &regions),
-            (protocols_at, &protocols),
-            (identities_at, &identities),
-            (directories_at, self.peers.directories.bytes()),
-            (roots_at, self.peers.roots.bytes()),
-            (blocks_at, self.peers.blocks.bytes()),
-            (pages_at, self.peers.pages.bytes()),
-            (ports_at, self.ports.ports.bytes()),
-            (port_directories_at, self.ports.directories.bytes()),
-            (port_pages_at, self.ports.pages.bytes()),
-            (cells_at, self.cells.bytes()),
-            (entries_at, self.entries.bytes()),
-            (bitsets_at, self.bitsets.bytes()),
-            (bases.blocks as usize, origin_blocks),
-            (bases.sets as usize, origin_sets),
-            (bases.lists as usize, origin_lists),
-            (rules_at, rules),
-            (texts_at, texts),
-        ];
-        for (at, bytes) in sections {
-            write(&mut out, at, bytes);
-        }
-        write(&mut out, 0, &header.to_bytes());
-        header.hash = netverdict_table::hash(&out);
-        write(&mut out, 0, &header.to_bytes());
-        Ok(out)
     }
 }
 
-/// Gives out places, one behind the other.
-struct Placer {
-    end: usize,
+/// The parts of an image, in the order they stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Subjects,
+    Origins,
+    Endpoints,
+    IdentityIndex,
+    Regions,
+    Protocols,
+    Identities,
+    Descriptors,
+    Directories,
+    Roots,
+    Blocks,
+    Pages,
+    Ports,
+    PortDirectories,
+    PortPages,
+    Cells,
+    Entries,
+    Bitsets,
+    OriginBlocks,
+    OriginSets,
+    OriginLists,
+    Rules,
+    Texts,
 }
 
-impl Placer {
-    fn take(&mut self, len: usize) -> usize {
-        let at = self.end.next_multiple_of(ALIGN);
-        self.end = at + len;
-        at
+impl Part {
+    pub(super) const COUNT: usize = Self::Texts as usize + 1;
+}
+
+/// Where each part of an image stands, and how much room it has.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    parts: [(u32, u32); Part::COUNT],
+    pub(super) length: u32,
+}
+
+impl Layout {
+    /// Places parts one behind the other. `room` says how many bytes to keep
+    /// for a part of a size, which is given by its place among the parts.
+    pub(super) fn new(
+        sizes: &[usize; Part::COUNT],
+        room: impl Fn(usize, usize) -> usize,
+    ) -> Result<Self, CompileError> {
+        let mut parts = [(0, 0); Part::COUNT];
+        let mut end = HEADER_LEN;
+        for (i, (part, size)) in parts.iter_mut().zip(sizes).enumerate() {
+            let start = end.next_multiple_of(ALIGN);
+            let room = room(*size, i);
+            end = start + room;
+            *part = (offset(start), count(room));
+        }
+        if end > u32::MAX as usize - ALIGN {
+            return Err(CompileError::TooLarge { bytes: end });
+        }
+        Ok(Self {
+            parts,
+            length: offset(end),
+        })
+    }
+
+    /// Offset of a part.
+    pub(super) fn at(&self, part: Part) -> u32 {
+        self.parts.get(part as usize).map_or(0, |(at, _)| *at)
+    }
+
+    /// Room of a part in bytes.
+    pub(super) fn size(&self, part: Part) -> u32 {
+        self.parts.get(part as usize).map_or(0, |(_, size)| *size)
+    }
+
+    /// Slots of an index.
+    fn slots(&self, part: Part) -> u32 {
+        self.size(part) / 8
+    }
+
+    /// Offset of a descriptor.
+    pub(super) fn descriptor(&self, number: u32) -> u32 {
+        self.at(Part::Descriptors) + number * count(DESCRIPTOR_LEN)
     }
 }
 
@@ -302,8 +397,8 @@ fn write(out: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
-fn at(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 fn count(n: usize) -> u32 {
@@ -314,21 +409,25 @@ fn u32s(words: impl Iterator<Item = u32>) -> Vec<u8> {
     words.flat_map(u32::to_le_bytes).collect()
 }
 
-/// An index of keys and subjects, at most half full.
-fn index(pairs: &[(u32, u32)]) -> Vec<u8> {
-    if pairs.is_empty() {
-        return Vec::new();
+/// Slots of an index of so many keys: at most half of them are used.
+fn index_slots(keys: usize) -> usize {
+    match keys {
+        0 => 0,
+        n => (n * 2).next_power_of_two(),
     }
-    let slots = (pairs.len() * 2).next_power_of_two();
-    let mut words = vec![0u64; slots];
+}
+
+/// An index of keys and subjects.
+fn index(pairs: &[(u32, u32)], slots: u32) -> Vec<u8> {
+    let mut words = vec![0u64; slots as usize];
     for (key, subject) in pairs {
-        let mut i = layout::index_start(*key, count(slots)) as usize;
+        let mut i = layout::index_start(*key, slots) as usize;
         while let Some(word) = words.get_mut(i) {
             if *word == 0 {
                 *word = u64::from(*key) << 32 | u64::from(subject + 1);
                 break;
             }
-            i = (i + 1) % slots;
+            i = (i + 1) % slots as usize;
         }
     }
     words.into_iter().flat_map(u64::to_le_bytes).collect()

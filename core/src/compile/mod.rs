@@ -15,9 +15,11 @@ mod origin;
 mod peers;
 mod pool;
 mod ports;
+mod publish;
 
 pub use class::{ClassId, Classes, FIRST_LISTED, UNLISTED, unlisted_class};
 pub use origin::RulePlace;
+pub use publish::{IdentityChange, MapChange, MapUpdate, Publisher, SubjectChange, Update};
 
 use crate::identity::{AGGREGATES, NumericIdentity};
 use crate::policy_map::{
@@ -29,7 +31,8 @@ use crate::selector::SelectorIndex;
 use ahash::AHashMap;
 use column::Cells;
 use image::{Compiled, Frame, Image};
-use peers::Plan;
+use peers::{PeerSections, Plan};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +61,12 @@ pub enum CompileError {
         /// Protocol and port of the key.
         key: L4Key,
     },
+    /// An identity of an undefined scope (its top byte is above 2) is selected
+    /// by a rule; tables cannot list it.
+    UndefinedScope {
+        /// Its number.
+        identity: NumericIdentity,
+    },
     /// The image would be 4 GiB or more.
     TooLarge {
         /// How many bytes.
@@ -85,6 +94,11 @@ impl fmt::Display for CompileError {
                 f,
                 "protocol {} with port {}/{} has no place in a table",
                 key.protocol, key.port, key.port_prefix
+            ),
+            Self::UndefinedScope { identity } => write!(
+                f,
+                "identity {identity} has an undefined scope: numbers above 50331647 are given \
+                 by no allocator. Correct the object that gives it"
             ),
             Self::TooLarge { bytes } => {
                 write!(f, "the table would have {bytes} bytes; offsets reach 4 GiB")
@@ -144,9 +158,6 @@ impl fmt::Debug for Compiler<'_> {
     }
 }
 
-/// Directories of one level are kept up to this many bytes in all.
-const DIRECTORY_BYTES: usize = 4 << 20;
-
 /// What a subject's descriptors depend on.
 type SharedKey = (usize, Vec<(Arc<str>, u8, u16)>);
 
@@ -164,33 +175,22 @@ impl Compiler<'_> {
             .map(|(i, _)| i.0)
             .collect();
         let ids = || identities.iter().copied().map(NumericIdentity);
-        let flat = Plan::new(ids(), config, false);
-        let per_directory = flat.local_count as usize / 32;
-        let policies: std::collections::BTreeSet<usize> =
-            subjects.iter().map(|s| address(&s.policy)).collect();
-        let rooted = per_directory * policies.len() * 2 > DIRECTORY_BYTES;
-        let plan = if rooted {
-            Plan::new(ids(), config, true)
-        } else {
-            flat
-        };
-        let mut image = Image::new(plan);
+        let policies: BTreeSet<usize> = subjects.iter().map(|s| address(&s.policy)).collect();
+        let plan = Plan::fitting(ids, config, policies.len() * 2, 0);
+        let mut image = Image::new(PeerSections::new(plan));
         let mut shared: AHashMap<SharedKey, [Compiled; 2]> = AHashMap::new();
         let mut compiled = Vec::with_capacity(subjects.len());
         for (i, subject) in subjects.iter().enumerate() {
-            let key = (subject.proxy_ports.is_none()).then(|| {
-                let used = used_ports(&subject.policy.ingress, &subject.named_ports);
-                (address(&subject.policy), used)
-            });
+            let key = shared_key(subject);
             if let Some(known) = key.as_ref().and_then(|k| shared.get(k)) {
-                compiled.push(*known);
+                compiled.push(Some(*known));
                 continue;
             }
             let both = self.subject(&mut image, subject).map_err(|e| (i, e))?;
             if let Some(key) = key {
                 shared.insert(key, both);
             }
-            compiled.push(both);
+            compiled.push(Some(both));
         }
         let mut endpoints: Vec<(u32, u32)> = Vec::new();
         let mut by_identity: Vec<(u32, u32)> = Vec::new();
@@ -216,34 +216,55 @@ impl Compiler<'_> {
     }
 
     fn subject(&self, image: &mut Image, subject: &Subject) -> Result<[Compiled; 2], CompileError> {
+        let made = self.make(subject)?;
+        let mut put = |policy: &DirectionPolicy, made: &Made| Compiled {
+            descriptor: image.put(policy, &made.classes, &made.cells),
+            origins: self.places.map_or(0, |places| {
+                image
+                    .origins
+                    .put(policy, &made.state, &made.classes, places)
+            }),
+        };
+        let [ingress, egress] = &made;
+        Ok([
+            put(&subject.policy.ingress, ingress),
+            put(&subject.policy.egress, egress),
+        ])
+    }
+
+    /// Makes both directions of a subject. Ingress comes first: stand-in proxy
+    /// ports are counted through both.
+    fn make(&self, subject: &Subject) -> Result<[Made; 2], CompileError> {
         let mut stand_in = StandInProxyPorts::default();
         let mut given = subject.proxy_ports.as_deref().map(Given);
-        let mut proxy_ports: &mut dyn ProxyPorts = match &mut given {
+        let proxy_ports: &mut dyn ProxyPorts = match &mut given {
             Some(given) => given,
             None => &mut stand_in,
         };
-        let policy = &subject.policy;
-        let ingress = self.direction(image, subject, &policy.ingress, &mut proxy_ports)?;
-        let egress = self.direction(image, subject, &policy.egress, &mut proxy_ports)?;
+        let ingress = self.direction(subject, &subject.policy.ingress, proxy_ports)?;
+        let egress = self.direction(subject, &subject.policy.egress, proxy_ports)?;
         Ok([ingress, egress])
     }
 
     fn direction(
         &self,
-        image: &mut Image,
         subject: &Subject,
         policy: &DirectionPolicy,
-        proxy_ports: &mut &mut dyn ProxyPorts,
-    ) -> Result<Compiled, CompileError> {
+        proxy_ports: &mut dyn ProxyPorts,
+    ) -> Result<Made, CompileError> {
         let world = subject.policy.wildcard_is_world;
         let mut classes = Classes::new(policy, world, self.selectors, self.named_ports)?;
-        let own_port =
-            |name: &Arc<str>, protocol: u8| own_port(&subject.named_ports, name, protocol);
+        if let Some((identity, _)) = classes.listed.iter().find(|(id, _)| id.0 >> 24 > 2) {
+            return Err(CompileError::UndefinedScope {
+                identity: *identity,
+            });
+        }
+        let own = |name: &Arc<str>, protocol: u8| own_port(&subject.named_ports, name, protocol);
         let surroundings = Surroundings {
             wildcard_is_world: world,
-            subject_ports: &own_port,
+            subject_ports: &own,
             peer_ports: self.named_ports,
-            proxy_ports: &mut **proxy_ports,
+            proxy_ports,
         };
         let state = MapState::distil(policy, &classes, surroundings);
         for id in AGGREGATES {
@@ -252,14 +273,19 @@ impl Compiler<'_> {
             }
         }
         let cells = Cells::new(&state, &classes, self.selectors.config())?;
-        let origins = self.places.map_or(0, |places| {
-            image.origins.put(policy, &state, &classes, places)
-        });
-        Ok(Compiled {
-            descriptor: image.put(policy, &classes, &cells),
-            origins,
+        Ok(Made {
+            classes,
+            state,
+            cells,
         })
     }
+}
+
+/// What a direction is made of before it gets a place.
+struct Made {
+    classes: Classes,
+    state: MapState,
+    cells: Cells,
 }
 
 /// Proxy ports that a caller gives.
@@ -278,6 +304,15 @@ fn address<T>(of: &Arc<T>) -> usize {
 fn own_port(ports: &[(Arc<str>, u8, u16)], name: &Arc<str>, protocol: u8) -> Option<u16> {
     let found = ports.iter().find(|(n, p, _)| n == name && *p == protocol);
     found.map(|(_, _, port)| *port)
+}
+
+/// What subjects that share their descriptors have in common; `None` for a
+/// subject with proxy ports of its own.
+fn shared_key(subject: &Subject) -> Option<SharedKey> {
+    subject.proxy_ports.is_none().then(|| {
+        let used = used_ports(&subject.policy.ingress, &subject.named_ports);
+        (address(&subject.policy), used)
+    })
 }
 
 /// The ports of a subject that its policy names.

@@ -7,7 +7,8 @@ use super::pool::Pool;
 use crate::config::Config;
 use crate::identity::NumericIdentity;
 use netverdict_table::layout::{
-    BLOCK_LEN, BLOCK_PAGES, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS, SLOT_BLOCKS, region,
+    BLOCK_LEN, BLOCK_PAGES, Descriptor, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS,
+    SLOT_BLOCKS, region,
 };
 use std::collections::BTreeSet;
 
@@ -23,7 +24,31 @@ pub(super) struct Plan {
     config: Config,
 }
 
+/// Directories of one level are kept up to this many bytes in all.
+const DIRECTORY_BYTES: usize = 4 << 20;
+
 impl Plan {
+    /// The plan for so many descriptors: with local directories as long as
+    /// they stay small together. `spare` local identities may yet come.
+    pub(super) fn fitting<I: Iterator<Item = NumericIdentity>>(
+        identities: impl Fn() -> I,
+        config: &Config,
+        descriptors: usize,
+        spare: u32,
+    ) -> Self {
+        let mut flat = Self::new(identities(), config, false);
+        if flat.local_count != 0 && spare != 0 {
+            let most = 1 << (24 - cluster_bits(config));
+            let more = (flat.local_count + spare).next_multiple_of(PAGE_IDENTITIES);
+            flat.local_count = more.min(most);
+        }
+        let per_directory = flat.local_count as usize / 32;
+        if per_directory * descriptors > DIRECTORY_BYTES {
+            return Self::new(identities(), config, true);
+        }
+        flat
+    }
+
     /// `rooted`: local identities go through roots, too.
     pub(super) fn new(
         identities: impl Iterator<Item = NumericIdentity>,
@@ -77,8 +102,14 @@ impl Plan {
         usize::from(EMPTY_SLOTS) + self.slot_regions.len()
     }
 
+    /// True when tables of this plan can give an identity a class of its own.
+    pub(super) fn can_list(&self, id: NumericIdentity) -> bool {
+        let slot = || self.regions.get(region(id.0));
+        self.is_local(id) || (id.0 >> 24 <= 2 && slot().is_some_and(|s| *s >= EMPTY_SLOTS))
+    }
+
     /// True when the local directory covers an identity.
-    fn is_local(&self, id: NumericIdentity) -> bool {
+    pub(super) fn is_local(&self, id: NumericIdentity) -> bool {
         id.0.wrapping_sub(self.local_first) < self.local_count
     }
 
@@ -115,6 +146,22 @@ pub(super) struct PeerPart {
     pub(super) blocks: u32,
 }
 
+/// The words of one descriptor that change.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    directory: Vec<u16>,
+    root: Vec<u16>,
+    pages: u32,
+    blocks: u32,
+}
+
+/// A word that is to be stored: its place, and its value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ChangedWord {
+    Directory(usize, u16),
+    Root(usize, u16),
+}
+
 /// The sections that lead from identities to classes.
 #[derive(Clone, Debug)]
 pub(super) struct PeerSections {
@@ -126,6 +173,9 @@ pub(super) struct PeerSections {
     /// Directory and root of a descriptor that lists nobody, by width, for
     /// the windows they were made in.
     empty: [Option<Empty>; 2],
+    /// Every descriptor has its own directory and root, whose words may
+    /// change.
+    own: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -147,6 +197,16 @@ impl PeerSections {
             pages: Pool::new(PAGE_UNIT),
             blocks: Pool::new(BLOCK_LEN),
             empty: [None, None],
+            own: false,
+        }
+    }
+
+    /// Sections of an image that is to change: directories and roots are not
+    /// shared.
+    pub(super) fn changing(plan: Plan) -> Self {
+        Self {
+            own: true,
+            ..Self::new(plan)
         }
     }
 
@@ -204,11 +264,95 @@ impl PeerSections {
                 }
             }
         }
+        let (directory, root) = (u16_bytes(&empty.directory), u16_bytes(&empty.root));
+        let (directory, root) = if self.own {
+            (
+                self.directories.append(&directory),
+                self.roots.append(&root),
+            )
+        } else {
+            (self.directories.put(&directory), self.roots.put(&root))
+        };
         PeerPart {
-            directory: self.directories.put(&u16_bytes(&empty.directory)),
-            root: self.roots.put(&u16_bytes(&empty.root)),
+            directory,
+            root,
             pages,
             blocks,
+        }
+    }
+
+    /// Moves an identity of a descriptor to another class: a copy of its page
+    /// (and block), and the word that is to lead there. `None` when the
+    /// descriptor's windows are full.
+    pub(super) fn reclass(
+        &mut self,
+        words: &mut Words,
+        id: NumericIdentity,
+        class: ClassId,
+        wide: bool,
+    ) -> Option<ChangedWord> {
+        let page_len = if wide { 2 } else { 1 } * PAGE_UNIT;
+        let room = self.pages.window(PAGE_UNIT, page_len) == words.pages
+            && self.blocks.window(BLOCK_LEN, BLOCK_LEN) == words.blocks;
+        if !room {
+            return None;
+        }
+        let slot = usize::from(*self.plan.regions.get(region(id.0))?);
+        if self.plan.is_local(id) {
+            let i = (id.0.wrapping_sub(self.plan.local_first) >> 6) as usize;
+            let old = *words.directory.get(i)?;
+            let new = self.with_class(words.pages, old, id, class, wide)?;
+            *words.directory.get_mut(i)? = new;
+            return Some(ChangedWord::Directory(i, new));
+        }
+        let i = slot * SLOT_BLOCKS + (id.0 >> 12 & 7) as usize;
+        let old = *words.root.get(i)?;
+        let at = words.blocks as usize + usize::from(old) * BLOCK_LEN;
+        let block = self.blocks.bytes().get(at..at + BLOCK_LEN)?;
+        let mut content = [0; BLOCK_PAGES];
+        for (to, from) in content.iter_mut().zip(block.as_chunks::<2>().0) {
+            *to = u16::from_le_bytes(*from);
+        }
+        let word = content.get_mut((id.0 >> 6 & 63) as usize)?;
+        *word = self.with_class(words.pages, *word, id, class, wide)?;
+        let new = self.block(&content);
+        *words.root.get_mut(i)? = new;
+        Some(ChangedWord::Root(i, new))
+    }
+
+    /// A copy of a page in which an identity has another class.
+    fn with_class(
+        &mut self,
+        base: u32,
+        page: u16,
+        id: NumericIdentity,
+        class: ClassId,
+        wide: bool,
+    ) -> Option<u16> {
+        let len = if wide { 2 } else { 1 };
+        let at = base as usize + usize::from(page) * PAGE_UNIT;
+        let mut content = self.pages.bytes().get(at..at + 64 * len)?.to_vec();
+        let i = (id.0 & 63) as usize * len;
+        let to = content.get_mut(i..i + len)?;
+        to.copy_from_slice(class.to_le_bytes().get(..len)?);
+        let at = self.pages.put(&content);
+        Some(self.pages.number(at, PAGE_UNIT))
+    }
+
+    /// The words of a descriptor's directory and root as they were put.
+    pub(super) fn words(&self, d: &Descriptor) -> Words {
+        let read = |pool: &Pool, at: u32, count: usize| -> Vec<u16> {
+            let at = at as usize;
+            let bytes = pool.bytes().get(at..at + count * 2).unwrap_or(&[]);
+            let words = bytes.as_chunks::<2>().0.iter();
+            words.map(|w| u16::from_le_bytes(*w)).collect()
+        };
+        let local = (self.plan.local_count / PAGE_IDENTITIES) as usize;
+        Words {
+            directory: read(&self.directories, d.directory, local),
+            root: read(&self.roots, d.root, self.plan.slots() * SLOT_BLOCKS),
+            pages: d.pages,
+            blocks: d.blocks,
         }
     }
 

@@ -53,7 +53,8 @@ impl Pool {
         at
     }
 
-    fn append(&mut self, string: &[u8]) -> u32 {
+    /// Where a string stands that is shared with no other.
+    pub(super) fn append(&mut self, string: &[u8]) -> u32 {
         let at = self.bytes.len().next_multiple_of(self.align);
         self.bytes.resize(at, 0);
         self.bytes.extend_from_slice(string);
