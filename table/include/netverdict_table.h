@@ -513,8 +513,11 @@ NV_INLINE nv_u32 nv_search(const struct nv_table *table, nv_u32 section, nv_u32 
         nv_u64 word = nv_load64(table, at + slot * 8);
         if (word == 0)
             return 0;
-        if (NV_CAST(nv_u32, word >> 32) == key && NV_CAST(nv_u32, word) != 0)
-            return NV_CAST(nv_u32, word);
+        if (NV_CAST(nv_u32, word >> 32) == key) {
+            nv_u32 found = NV_CAST(nv_u32, word);
+            /* All ones: the key was removed. */
+            return found == 0xffffffffu ? 0 : found;
+        }
         slot = (slot + 1) & (slots - 1);
     }
     return 0;

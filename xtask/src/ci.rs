@@ -100,6 +100,18 @@ pub(crate) fn run() -> Result<bool, String> {
         run_tests(test.args(arguments), cargo_test_line)
     });
     job.step("tables with AddressSanitizer", sanitize::address);
+    job.step("publication: every order of steps", || {
+        // A build of its own: the model checker's atomics are in it.
+        let mut test = cargo(&[
+            "test",
+            "--package=netverdict-table",
+            "--features=publish",
+            "--test=loom",
+        ]);
+        test.env("RUSTFLAGS", "--cfg loom");
+        test.env("CARGO_TARGET_DIR", root().join("target/loom"));
+        run_tests(&mut test, cargo_test_line)
+    });
     job.step("testdata against Cilium", || testdata::compare(false));
     job.step("worlds against Cilium", worlds::compare);
     job.step("Cilium's engine: vet", || {
