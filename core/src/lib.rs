@@ -69,4 +69,5 @@ pub mod rule;
 pub mod scenario;
 pub mod selector;
 pub mod source;
+pub mod verify;
 pub mod yaml;

@@ -17,7 +17,11 @@ fn tables_agree(profile: Profile) {
         let scenario = generate(seed, profile);
         let prepared = scenario.prepare();
         let image = prepared.compile().unwrap();
-        match table_disagreement(&prepared, &image, 1) {
+        let proven = prepared.verify(&image);
+        match proven
+            .map_err(|e| e.to_string())
+            .and_then(|_| table_disagreement(&prepared, &image, 1))
+        {
             Ok(n) => asked += n,
             Err(error) => panic!(
                 "{}\n{:?}\n{}\n{error}",
@@ -51,6 +55,7 @@ fn wide_tables_agree_with_maps() {
     let prepared = scenario.prepare();
     let image = prepared.compile().unwrap();
     let view = View::new(&image).unwrap();
+    prepared.verify(&image).unwrap_or_else(|e| panic!("{e}"));
     let policy = view.policy(0, Direction::Egress).unwrap();
     let wide = WIDE_PEERS | WIDE_PORTS | WIDE_CELLS;
     assert_eq!(policy.descriptor().flags & wide, wide);

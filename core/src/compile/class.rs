@@ -105,7 +105,8 @@ impl Classes {
     /// Groups the identities that a direction's filters name.
     ///
     /// # Errors
-    /// When there are more classes than a table can have.
+    /// When there are more classes than a table can have, or an identity that
+    /// it cannot list.
     pub fn new(
         policy: &DirectionPolicy,
         wildcard_is_world: bool,
@@ -146,7 +147,8 @@ impl Classes {
                 Criterion::Port(name, protocol) => {
                     let all = classes.everybody.contains(&(Arc::clone(&name), protocol));
                     for (id, port) in ports.of_name(&name, protocol) {
-                        if all || node_of.contains_key(&id) {
+                        let known = || selectors.identities().get(id).is_some();
+                        if node_of.contains_key(&id) || (all && known()) {
                             classes.refine(&mut node_of, id, (number, port));
                         }
                     }

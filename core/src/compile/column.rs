@@ -57,8 +57,7 @@ impl Places {
             if key.protocol == 0 {
                 continue;
             }
-            let has_ports = slot < layout::PORT_SLOTS;
-            if slot == layout::OTHER_SLOT || (!has_ports && key.port_prefix != 0) {
+            if slot == layout::OTHER_SLOT {
                 return Err(CompileError::NoSuchKey { key: *key });
             }
             if let Some(cuts) = cuts.get_mut(usize::from(slot)) {
@@ -100,6 +99,19 @@ impl Places {
     }
 }
 
+/// The entries that decide about packets: not those marked invalid, and not
+/// those for a port of a protocol without ports, whose packets have port 0.
+pub(super) fn effective(
+    state: &MapState,
+) -> impl Iterator<Item = (NumericIdentity, L4Key, &Entry)> {
+    state.iter().filter(|(_, l4, entry)| {
+        let slot = layout::protocol_slot(l4.protocol);
+        let no_ports = slot >= layout::PORT_SLOTS && slot != layout::OTHER_SLOT;
+        let unmatched = no_ports && l4.port_prefix != 0;
+        !(entry.invalid || unmatched)
+    })
+}
+
 impl Cells {
     /// Works out every cell.
     ///
@@ -111,8 +123,7 @@ impl Cells {
         classes: &Classes,
         config: &Config,
     ) -> Result<Self, CompileError> {
-        let levels: Vec<(NumericIdentity, L4Key, &Entry)> =
-            state.iter().filter(|(_, _, e)| !e.invalid).collect();
+        let levels: Vec<(NumericIdentity, L4Key, &Entry)> = effective(state).collect();
         let mut keys: Vec<L4Key> = levels.iter().map(|(_, l4, _)| *l4).collect();
         keys.dedup();
         let places = Places::new(&keys)?;

@@ -55,8 +55,8 @@ pub enum CompileError {
         /// How many.
         count: usize,
     },
-    /// A key names a protocol that tables have no slot for, or a port of a
-    /// protocol without ports. Rules cannot make such keys.
+    /// A key names a protocol that tables have no slot for. Rules cannot make
+    /// such keys.
     NoSuchKey {
         /// Protocol and port of the key.
         key: L4Key,

@@ -4,6 +4,7 @@
 //! a block per subject and direction, relative to the section.
 
 use super::class::{Classes, UNLISTED};
+use super::column::effective;
 use super::pool::Pool;
 use crate::identity::NumericIdentity;
 use crate::policy_map::{Entry, Key, L4Key, MapState, value_to_bytes};
@@ -87,7 +88,7 @@ impl OriginSections {
         place: &dyn Fn(&Rule) -> RulePlace,
     ) -> u32 {
         let mut by_identity: AHashMap<NumericIdentity, Vec<(L4Key, &Entry)>> = AHashMap::new();
-        for (id, l4, entry) in state.iter().filter(|(_, _, e)| !e.invalid) {
+        for (id, l4, entry) in effective(state) {
             by_identity.entry(id).or_default().push((l4, entry));
         }
         let mut block = classes.count().to_le_bytes().to_vec();

@@ -6,6 +6,7 @@ use super::class::{ClassId, Classes, unlisted_class};
 use super::pool::Pool;
 use crate::config::Config;
 use crate::identity::NumericIdentity;
+use ahash::AHashMap;
 use netverdict_table::layout::{
     BLOCK_LEN, BLOCK_PAGES, Descriptor, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS,
     SLOT_BLOCKS, region,
@@ -70,7 +71,8 @@ impl Plan {
             .filter(|id| listed(**id))
             .map(|id| id >> 15)
             .collect();
-        if local_first != 0 || local_count == 0 {
+        // Reserved identities are below 100, and no aggregate's.
+        if local_first != 0 || local_count < 100 {
             used.insert(0);
         }
         let local_region = |r: u32| local((r & 511) << 15);
@@ -374,11 +376,12 @@ impl PeerSections {
         {
             return made.clone();
         }
+        let mut uniform = AHashMap::new();
         let local_pages = self.plan.local_count / PAGE_IDENTITIES;
         let mut directory = Vec::new();
         for page in 0..local_pages {
             let first = self.plan.local_first + page * PAGE_IDENTITIES;
-            directory.push(self.default_page(3 + 1, first, wide));
+            directory.push(self.default_page(3 + 1, first, wide, &mut uniform));
         }
         let mut root = Vec::new();
         let mut in_blocks = Vec::new();
@@ -388,7 +391,7 @@ impl PeerSections {
                 let mut content = [0; BLOCK_PAGES];
                 for (page, word) in (0u32..).zip(&mut content) {
                     let id = first + (block << 12) + (page << 6);
-                    *word = self.default_page(slot, id, wide);
+                    *word = self.default_page(slot, id, wide, &mut uniform);
                 }
                 root.push(self.block(&content));
                 in_blocks.push(content);
@@ -407,10 +410,27 @@ impl PeerSections {
         made
     }
 
-    fn default_page(&mut self, slot: usize, first: u32, wide: bool) -> u16 {
+    /// The page of unlisted identities from `first` on. `uniform` has the
+    /// pages of one class that were made before.
+    fn default_page(
+        &mut self,
+        slot: usize,
+        first: u32,
+        wide: bool,
+        uniform: &mut AHashMap<ClassId, u16>,
+    ) -> u16 {
         let class = |id| self.plan.default_class(slot, id);
+        // Reserved identities are below 100, and fall back to others.
+        let alike = (first >= 128).then(|| class(first));
+        if let Some(number) = alike.and_then(|class| uniform.get(&class)) {
+            return *number;
+        }
         let content: Vec<ClassId> = (first..).take(64).map(class).collect();
-        self.page(&content, wide)
+        let number = self.page(&content, wide);
+        if let Some(class) = alike {
+            uniform.insert(class, number);
+        }
+        number
     }
 }
 

@@ -43,7 +43,7 @@ impl InForce {
 
 /// A scenario with its identities and resolved policies, ready for questions.
 pub struct Prepared<'s> {
-    scenario: &'s Scenario,
+    pub(super) scenario: &'s Scenario,
     pub(super) config: Config,
     pub(super) sources: Sources,
     policies: Vec<PolicyAnswer>,
@@ -93,24 +93,31 @@ impl Prepared<'_> {
         self.resolved.get(*self.by_id.get(&id)?)
     }
 
-    fn judge(&self, query: &Query) -> QueryAnswer {
-        let error = |reason: &str, peer: u32| QueryAnswer {
-            verdict: "error".to_owned(),
-            reason: reason.to_owned(),
-            peer,
-            ..QueryAnswer::default()
-        };
+    /// Who a query is about.
+    ///
+    /// # Errors
+    /// Why there are none, and the peer's identity.
+    pub(super) fn parties(&self, query: &Query) -> Result<Parties<'_>, Nobody> {
         let peer = match query.peer {
             Some(peer) => NumericIdentity(peer),
             None => match crate::object::cidr::parse_addr(&query.peer_ip) {
                 Ok(addr) => self.world.identity_of(addr, &self.config),
-                Err(_) => return error("the peer's address cannot be read", 0),
+                Err(_) => return Err(("the peer's address cannot be read", 0)),
             },
         };
-        let map = match self.endpoint(query.endpoint).map(|e| &e.result) {
-            None => return error("no such endpoint", peer.0),
-            Some(Err(_)) => return error("endpoint has no policy", peer.0),
-            Some(Ok((_, map))) => map,
+        let place = self.by_id.get(&query.endpoint).copied();
+        let place = place.ok_or(("no such endpoint", peer.0))?;
+        match self.resolved.get(place).map(|r| &r.result) {
+            Some(Ok((_, map))) => Ok((place, map, peer)),
+            Some(Err(_)) => Err(("endpoint has no policy", peer.0)),
+            None => Err(("no such endpoint", peer.0)),
+        }
+    }
+
+    fn judge(&self, query: &Query) -> QueryAnswer {
+        let (_, map, peer) = match self.parties(query) {
+            Ok(found) => found,
+            Err(nobody) => return error(nobody),
         };
         let question = Question::new(query.direction, peer, query.proto.0, query.port);
         let decision = map.lookup(&question, &self.config);
@@ -435,7 +442,7 @@ pub fn map_entries(policy: &SubjectPolicy, map: &PolicyMap) -> Vec<MapEntry> {
     map.entries().into_iter().map(entry_of).collect()
 }
 
-fn map_key(key: &Key) -> MapKey {
+pub(super) fn map_key(key: &Key) -> MapKey {
     let [prefix, ..] = crate::policy_map::key_to_bytes(key);
     MapKey {
         direction: key.direction,
@@ -444,6 +451,22 @@ fn map_key(key: &Key) -> MapKey {
         port: key.l4.port,
         port_prefix_len: key.l4.port_prefix,
         bpf_prefix_len: prefix,
+    }
+}
+
+/// The place of an endpoint among those resolved, its map, and the identity of
+/// the peer.
+pub(super) type Parties<'r> = (usize, &'r PolicyMap, NumericIdentity);
+
+/// Why a query has no parties, and the identity of its peer.
+pub(super) type Nobody = (&'static str, u32);
+
+pub(super) fn error((reason, peer): Nobody) -> QueryAnswer {
+    QueryAnswer {
+        verdict: "error".to_owned(),
+        reason: reason.to_owned(),
+        peer,
+        ..QueryAnswer::default()
     }
 }
 
