@@ -20,6 +20,7 @@ mod intent;
 mod namespace;
 mod peer;
 mod policy;
+mod published;
 mod service;
 mod subject;
 mod table;
@@ -35,6 +36,7 @@ pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
 pub use intent::NAME_NOT_LEARNED;
 pub use peer::{AMBIGUOUS, NOT_A_PEER, NOT_FOUND, Peer, Target};
 pub use policy::{ProxyRules, ResolvedPolicy};
+pub use published::{ProxyPortsOf, PublishedCluster, PublishedSubject};
 pub use table::{Table, TableSubject};
 
 use crate::config::Config;
@@ -51,6 +53,7 @@ use crate::resolve::{Repository, ResourceId};
 use crate::rule::{
     Rule, Service, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
 };
+use crate::selector::SelectorId;
 use address::Contributions;
 use endpoint::{Given, given_identities};
 use policy::PolicyCache;
@@ -129,6 +132,12 @@ pub struct Cluster {
     templated: Vec<Arc<Rule>>,
     open_policies: Vec<ObjectRef>,
     policies: PolicyCache,
+    /// Identities that came, went or changed in the last update, with the
+    /// selectors that gained or lost them.
+    moved: BTreeMap<NumericIdentity, BTreeSet<SelectorId>>,
+    /// How often everything was built anew: numbers of selectors are others
+    /// then.
+    rebuilt: u64,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -157,6 +166,8 @@ impl Cluster {
             templated: Vec::new(),
             open_policies: Vec::new(),
             policies: PolicyCache::default(),
+            moved: BTreeMap::new(),
+            rebuilt: 0,
             diagnostics: Vec::new(),
         };
         cluster.update(&BTreeSet::new());
@@ -341,6 +352,7 @@ impl Cluster {
     /// a saved state as far as they are still free.
     fn rebuild(&mut self, state: &[u8]) -> Result<(), AllocationError> {
         let mut fresh = Self::new(self.config.clone(), self.options.clone());
+        fresh.rebuilt = self.rebuilt + 1;
         let given = given_identities(&self.objects);
         let mut first = Vec::new();
         for (id, labels) in endpoint::by_age(&given, &self.objects) {
@@ -362,6 +374,7 @@ impl Cluster {
     /// changed since the last time.
     fn update(&mut self, touched: &BTreeSet<ObjectKey>) {
         self.diagnostics.clear();
+        self.moved.clear();
         self.namespaces = namespace::namespaces(&self.objects);
         let services = service::services(&self.objects);
         let services_changed = services != self.services;
@@ -544,11 +557,13 @@ impl Cluster {
             .filter(|id| !wanted.contains_key(id))
             .collect();
         for id in gone {
-            self.repository.remove_identity(id);
+            let selectors = self.repository.remove_identity(id);
+            self.moved.entry(id).or_default().extend(selectors);
         }
         for (id, labels) in wanted {
             if self.identities().get(id) != Some(&labels) {
-                self.repository.add_identity(id, labels);
+                let selectors = self.repository.add_identity(id, labels);
+                self.moved.entry(id).or_default().extend(selectors);
             }
         }
     }

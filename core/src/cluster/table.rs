@@ -149,7 +149,7 @@ impl Cluster {
     }
 }
 
-fn named_ports(ports: &PodPorts) -> Vec<(Arc<str>, u8, u16)> {
+pub(super) fn named_ports(ports: &PodPorts) -> Vec<(Arc<str>, u8, u16)> {
     let ports = ports.iter();
     ports
         .map(|(name, (protocol, port))| ((**name).into(), *protocol, *port))

@@ -33,6 +33,23 @@ impl NamedPorts {
             .insert(port);
     }
 
+    /// The identities that mean another port by some name than there.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self) -> BTreeSet<NumericIdentity> {
+        let mut changed = BTreeSet::new();
+        for (new, old) in [(self, before), (before, self)] {
+            for (name, ports) in &new.ports {
+                let other = old.ports.get(name);
+                for (id, port) in ports {
+                    if other.and_then(|o| o.get(id)) != Some(port) {
+                        changed.insert(*id);
+                    }
+                }
+            }
+        }
+        changed
+    }
+
     /// Every identity that means exactly one port by a name, with that port,
     /// in no particular order.
     pub(crate) fn of_name(

@@ -126,9 +126,7 @@ impl Repository {
         self.index.remove_identity(id)
     }
 
-    /// Puts an object's rules in place of those it had. The numbers of
-    /// selectors may change with that: policies resolved before are to be
-    /// resolved again.
+    /// Puts an object's rules in place of those it had.
     pub fn replace(&mut self, resource: &ResourceId, rules: Vec<Rule>) {
         self.take_out(resource);
         let rules: Vec<Arc<Rule>> = rules.into_iter().map(Arc::new).collect();
@@ -150,17 +148,16 @@ impl Repository {
         self.forget_selectors();
     }
 
-    /// Removes an object's rules; true if it had any. As with
-    /// [`Self::replace`] the numbers of selectors may change.
+    /// Removes an object's rules; true if it had any.
     pub fn remove(&mut self, resource: &ResourceId) -> bool {
         let known = self.take_out(resource);
         self.forget_selectors();
         known
     }
 
-    /// Files the selectors in use anew once most are in use no more. That
-    /// takes as many changes as there are selectors, so each pays a constant
-    /// share.
+    /// Forgets the selectors that no rule names once most are in use no more.
+    /// That takes as many changes as there are selectors, so each pays a
+    /// constant share.
     fn forget_selectors(&mut self) {
         if self.index.len() <= 2 * self.peers + SPARE_SELECTORS {
             return;
@@ -168,11 +165,7 @@ impl Repository {
         let peers = self.by_resource.values().flatten();
         let peers = peers.flat_map(|r| r.peers.iter().flatten());
         let own = [&self.wildcard.0, &self.host];
-        let index = self.index.with_only(own.into_iter().chain(peers));
-        if let Some(id) = index.find(&self.wildcard.0) {
-            self.wildcard.1 = id;
-        }
-        self.index = index;
+        self.index.keep_only(own.into_iter().chain(peers));
     }
 
     fn take_out(&mut self, resource: &ResourceId) -> bool {

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::identity::{IdentityTable, NumericIdentity};
 use crate::label::LabelSet;
 use crate::object::SelectorOperator;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use ipnet::IpNet;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
@@ -52,7 +52,8 @@ pub struct SelectorIndex {
     all: RoaringBitmap,
     postings: AHashMap<Arc<str>, KeyPostings>,
     prefixes: BTreeMap<IpNet, RoaringBitmap>,
-    entries: Vec<Entry>,
+    /// By number; `None` for a selector that was forgotten.
+    entries: Vec<Option<Entry>>,
     by_key: AHashMap<Arc<str>, SelectorId>,
     by_value: AHashMap<Arc<str>, AHashMap<Arc<str>, Vec<SelectorId>>>,
     by_label_key: AHashMap<Arc<str>, Vec<SelectorId>>,
@@ -115,34 +116,47 @@ impl SelectorIndex {
             }
         }
         self.by_key.insert(selector.key().into(), id);
-        self.entries.push(Entry {
+        self.entries.push(Some(Entry {
             selector: Arc::clone(selector),
             selected,
-        });
+        }));
         id
     }
 
-    /// An index over the same identities with these selectors alone, numbered
-    /// from 0 in this order.
-    #[must_use]
-    pub fn with_only<'a>(&self, selectors: impl IntoIterator<Item = &'a Arc<Selector>>) -> Self {
-        let mut index = Self::new(self.config.clone(), self.identities.clone());
-        for selector in selectors {
-            index.add_selector(selector);
+    /// Forgets every selector but these. Numbers stay what they are, and those
+    /// of forgotten selectors are not given again.
+    pub fn keep_only<'a>(&mut self, selectors: impl IntoIterator<Item = &'a Arc<Selector>>) {
+        let kept: AHashSet<SelectorId> =
+            selectors.into_iter().filter_map(|s| self.find(s)).collect();
+        let keep = |ids: &mut Vec<SelectorId>| {
+            ids.retain(|id| kept.contains(id));
+            !ids.is_empty()
+        };
+        self.by_key.retain(|_, id| kept.contains(id));
+        self.by_label_key.retain(|_, ids| keep(ids));
+        self.by_prefix.retain(|_, ids| keep(ids));
+        self.by_value.retain(|_, values| {
+            values.retain(|_, ids| keep(ids));
+            !values.is_empty()
+        });
+        self.scanned.retain(|id| kept.contains(id));
+        for (id, entry) in (0u32..).map(SelectorId).zip(&mut self.entries) {
+            if !kept.contains(&id) {
+                *entry = None;
+            }
         }
-        index
     }
 
     /// How many selectors there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.by_key.len()
     }
 
     /// True without any selector.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.by_key.is_empty()
     }
 
     /// The identities that a selector selects now; it is not filed.
@@ -160,10 +174,14 @@ impl SelectorIndex {
         matching.collect()
     }
 
+    fn entry(&self, id: SelectorId) -> Option<&Entry> {
+        self.entries.get(id.0 as usize)?.as_ref()
+    }
+
     /// The selector of a number.
     #[must_use]
     pub fn selector(&self, id: SelectorId) -> Option<&Arc<Selector>> {
-        self.entries.get(id.0 as usize).map(|e| &e.selector)
+        self.entry(id).map(|e| &e.selector)
     }
 
     /// The number a selector is filed under.
@@ -175,7 +193,7 @@ impl SelectorIndex {
     /// The identities a selector selects.
     #[must_use]
     pub fn selections(&self, id: SelectorId) -> Option<&RoaringBitmap> {
-        self.entries.get(id.0 as usize).map(|e| &e.selected)
+        self.entry(id).map(|e| &e.selected)
     }
 
     /// Adds an identity, or gives it other labels; returns the selectors that
@@ -199,7 +217,7 @@ impl SelectorIndex {
             }
         }
         for s in self.selectors_for(&labels) {
-            if let Some(e) = self.entries.get_mut(s.0 as usize)
+            if let Some(Some(e)) = self.entries.get_mut(s.0 as usize)
                 && e.selector.matches(&labels, &self.config)
             {
                 e.selected.insert(id.0);
@@ -239,7 +257,7 @@ impl SelectorIndex {
         }
         let mut changed = Vec::new();
         for s in self.selectors_for(&labels) {
-            if let Some(e) = self.entries.get_mut(s.0 as usize)
+            if let Some(Some(e)) = self.entries.get_mut(s.0 as usize)
                 && e.selected.remove(id.0)
             {
                 changed.push(s);

@@ -7,6 +7,7 @@ use crate::source::SourceId;
 mod change;
 mod explain;
 mod kubernetes;
+mod publish;
 
 fn objects(yaml: &str) -> Vec<Object> {
     let config = Config::default();

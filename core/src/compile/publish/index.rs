@@ -5,6 +5,7 @@
 
 use super::super::image::Part;
 use super::{Placed, Publisher, Side, Work, count};
+use ahash::AHashMap;
 use netverdict_table::Write;
 use netverdict_table::layout::{self, index_start};
 
@@ -88,7 +89,8 @@ impl Publisher {
             }
             i = (i + 1) % slots;
         }
-        if self.used(part) + work.used.get(&(part as usize)).copied().unwrap_or(0) > slots / 2 {
+        let used = |all: &AHashMap<usize, u32>| all.get(&(part as usize)).copied().unwrap_or(0);
+        if used(&self.used) + used(&work.used) > slots / 2 {
             work.anew = true;
             return;
         }
@@ -107,7 +109,7 @@ impl Publisher {
     }
 
     /// Words of an index that are not 0.
-    fn used(&self, part: Part) -> u32 {
+    pub(super) fn count_used(&self, part: Part) -> u32 {
         let at = self.layout.at(part) as usize;
         let words = self.bytes.get(at..at + self.layout.size(part) as usize);
         let words = words.unwrap_or(&[]).as_chunks::<8>().0;

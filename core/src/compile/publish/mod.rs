@@ -62,6 +62,10 @@ pub struct Update {
     pub maps: Vec<MapUpdate>,
     /// Numbers of added subjects, in the order they were given.
     pub added: Vec<u32>,
+    /// The table begins anew and may have given subjects other numbers: maps
+    /// are to be loaded whole ([`Self::maps`] adds every entry). The update
+    /// before this one failed, or identities had to change their numbers.
+    pub whole: bool,
 }
 
 /// Changes to the policy maps of subjects that share a policy.
@@ -118,6 +122,8 @@ pub struct Publisher {
     subjects: Vec<Option<Placed>>,
     free: Vec<u32>,
     waiting: Vec<u32>,
+    /// Words of each index that are not 0, by part.
+    used: AHashMap<usize, u32>,
     /// An update failed half way: the next one starts anew.
     stale: bool,
 }
@@ -147,6 +153,7 @@ impl Publisher {
             subjects: Vec::new(),
             free: Vec::new(),
             waiting: Vec::new(),
+            used: AHashMap::new(),
             stale: true,
         };
         for subject in subjects {
@@ -225,6 +232,11 @@ impl Publisher {
         }
         for change in subjects {
             self.subject(compiler, change, work)?;
+        }
+        // Only now that every endpoint leads to its new subject may the old
+        // ones go: none is ever without.
+        for (number, old) in std::mem::take(&mut work.departures) {
+            self.depart(number, &old, work);
         }
         let anew = self.stale || work.anew || !self.flush(work);
         if anew {
@@ -344,9 +356,7 @@ impl Publisher {
                     self.leave(old.unit, number);
                 }
                 self.publish_subject(number, work);
-                if let Some(old) = old {
-                    self.unindex(number, &old, work);
-                }
+                work.departures.extend(old.map(|old| (number, old)));
                 let after = self.entries(count(number));
                 let mut changes = Vec::new();
                 compare(&before, &after, |key, change| changes.push(change.of(key)));
@@ -355,17 +365,23 @@ impl Publisher {
             SubjectChange::Remove(number) => {
                 let number = number as usize;
                 self.all_entries(number, work, |key, _| MapChange::Delete(key));
-                let Some(old) = self.subjects.get_mut(number).and_then(Option::take) else {
-                    return Ok(());
-                };
-                self.unindex(number, &old, work);
-                let at = self.layout.at(Part::Subjects) + count(number) * 8;
-                work.words.push(Write::Word64 { at, value: 0 });
-                self.leave(old.unit, number);
-                self.waiting.push(count(number));
+                if let Some(old) = self.subjects.get_mut(number).and_then(Option::take) {
+                    self.leave(old.unit, number);
+                    self.waiting.push(count(number));
+                    work.departures.push((number, old));
+                }
             }
         }
         Ok(())
+    }
+
+    /// What a subject was is taken away.
+    fn depart(&mut self, number: usize, old: &Placed, work: &mut Work) {
+        self.unindex(number, old, work);
+        if self.subjects.get(number).is_some_and(Option::is_none) {
+            let at = self.layout.at(Part::Subjects) + count(number) * 8;
+            work.words.push(Write::Word64 { at, value: 0 });
+        }
     }
 
     fn all_entries(&self, number: usize, work: &mut Work, f: impl Fn(Key, [u8; 12]) -> MapChange) {
@@ -543,6 +559,8 @@ struct Work {
     words: Vec<Write>,
     /// Index words that will be used, by part.
     used: AHashMap<usize, u32>,
+    /// What subjects were before they changed or went.
+    departures: Vec<(usize, Placed)>,
     /// Only a whole new image will do.
     anew: bool,
 }

@@ -50,6 +50,9 @@ impl Publisher {
             write.apply(&mut self.bytes);
         }
         work.update.writes = writes;
+        for (part, more) in work.used.drain() {
+            *self.used.entry(part).or_default() += more;
+        }
         self.note_flushed();
         true
     }
@@ -118,6 +121,9 @@ impl Publisher {
         })?;
         self.bytes = self.image.bytes(&frame, &self.layout, 0);
         self.note_flushed();
+        for part in [Part::Endpoints, Part::IdentityIndex] {
+            self.used.insert(part as usize, self.count_used(part));
+        }
         self.stale = false;
         Ok(())
     }
