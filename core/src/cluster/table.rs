@@ -1,16 +1,19 @@
 //! The verdict table of a whole cluster.
 //!
 //! In: the cluster. Out: an image with a subject per distinct endpoint policy,
-//! and who the subjects are.
+//! and who the subjects are; or the proof that an image is of this cluster.
 
 use super::Cluster;
 use crate::compile::{CompileError, Compiler, RulePlace, Subject};
 use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
+use crate::policy_map::{PolicyMap, StandInProxyPorts};
 use crate::resolve::{Applying, ResolveError, SubjectPolicy};
 use crate::rule::Rule;
 use crate::source::Sources;
+use crate::verify::{Coverage, Expected, Fault, Verifier, Who};
 use ahash::AHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A compiled cluster.
@@ -95,15 +98,7 @@ impl Subjects {
 }
 
 impl Cluster {
-    /// Compiles the policies of all endpoints, and of the host if the host
-    /// firewall is on, into a verdict table. Redirects lead to stand-in ports.
-    ///
-    /// With `sources` the table carries the rules behind each verdict and where
-    /// they are written.
-    ///
-    /// # Errors
-    /// When a policy does not fit into a table.
-    pub fn compile(&self, sources: Option<&Sources>) -> Result<Table, CompileError> {
+    fn table_subjects(&self) -> Subjects {
         let mut subjects = Subjects::default();
         if self.config.host_firewall {
             let labels = self.cache.host_labels();
@@ -117,11 +112,79 @@ impl Cluster {
                 subjects.add(self, who, &endpoint.named_ports, name);
             }
         }
+        subjects
+    }
+
+    /// Shows that an image says of this cluster's endpoints what their policy
+    /// maps say, for every identity, protocol and port; with `sources` also
+    /// where rules are written.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn verify(&self, image: &[u8], sources: Option<&Sources>) -> Result<Coverage, Fault> {
+        let mut verifier = Verifier::new(image, &self.config)?;
+        let subjects = self.table_subjects().found;
+        // Subjects with one policy and the same ports have one map.
+        let mut groups: BTreeMap<(usize, &PodPorts), Vec<u32>> = BTreeMap::new();
+        for (number, subject) in (0u32..).zip(&subjects) {
+            let policy = Arc::as_ptr(&subject.policy) as usize;
+            let group = groups.entry((policy, &subject.named_ports));
+            group.or_default().push(number);
+        }
+        let mut groups: Vec<Vec<u32>> = groups.into_values().collect();
+        groups.sort_unstable();
+        for numbers in groups {
+            let first = numbers.first().and_then(|n| subjects.get(*n as usize));
+            let Some(TableSubject {
+                policy,
+                named_ports,
+                ..
+            }) = first
+            else {
+                continue;
+            };
+            let own_port = |name: &Arc<str>, protocol: u8| {
+                let (own, port) = named_ports.get(name)?;
+                (*own == protocol).then_some(*port)
+            };
+            let map = PolicyMap::new(
+                policy,
+                self.repository.selectors(),
+                &own_port,
+                &self.named_ports,
+                &mut StandInProxyPorts::default(),
+            );
+            let expected = Expected {
+                map: &map,
+                policy: Some(policy),
+                sources,
+            };
+            verifier.policy(&numbers, &expected)?;
+        }
+        let subjects: Vec<Who> = subjects
+            .into_iter()
+            .map(|s| Who {
+                identity: s.identity,
+                endpoints: s.endpoint_numbers,
+            })
+            .collect();
+        verifier.finish(&subjects, self.identities().iter().map(|(id, _)| id))
+    }
+
+    /// Compiles the policies of all endpoints, and of the host if the host
+    /// firewall is on, into a verdict table. Redirects lead to stand-in ports.
+    ///
+    /// With `sources` the table carries the rules behind each verdict and where
+    /// they are written.
+    ///
+    /// # Errors
+    /// When a policy does not fit into a table.
+    pub fn compile(&self, sources: Option<&Sources>) -> Result<Table, CompileError> {
         let Subjects {
             found,
             without_policy,
             ..
-        } = subjects;
+        } = self.table_subjects();
         let inputs: Vec<Subject> = found
             .iter()
             .map(|s| Subject {
