@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 
 const EXITS: &str = "\
 Exit status: 0 fine or allowed, 1 wrong usage or failed input or output,
-2 the flow is dropped, 3 invalid input or findings.";
+2 the flow is dropped, 3 invalid input or findings, 4 what was compared differs.";
 
 /// Cilium and Kubernetes network policies: check them, ask what happens to a
 /// flow, and why.

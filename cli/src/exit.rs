@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Denied,
     /// Input is invalid, or there are findings.
     Invalid,
+    /// What was compared differs.
+    Differs,
 }
 
 impl From<Exit> for ExitCode {
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Denied => 2,
             Exit::Invalid => 3,
+            Exit::Differs => 4,
         })
     }
 }

@@ -60,7 +60,11 @@ impl QuestionArgs {
         let from = again(&world, from);
         let (protocol, port, icmp_code) = match (&self.port, &self.icmp, &self.icmpv6) {
             (Some(text), ..) => {
-                let (protocol, port) = port(text, &to)?;
+                let receiver = match &to.target {
+                    Target::Endpoint(e) => Some(&**e),
+                    _ => None,
+                };
+                let (protocol, port) = port(text, receiver)?;
                 (protocol, port, None)
             }
             (None, Some(text), _) => icmp(text, IcmpFamily::V4)?,
@@ -139,11 +143,18 @@ fn again(world: &World, peer: Peer) -> Peer {
     }
 }
 
-fn port(text: &str, to: &Peer) -> Result<(u8, u16), Failure> {
-    let wrong = || {
-        Failure::new(format!("`--port {text}` is no port"))
-            .help("write a port from 1 to 65535 with its protocol: `443/TCP`, `53/UDP`")
-    };
+fn no_port(text: &str) -> Failure {
+    Failure::new(format!("`--port {text}` is no port"))
+        .help("write a port from 1 to 65535 with its protocol: `443/TCP`, `53/UDP`")
+}
+
+/// A port by number, with its protocol; or a protocol without ports.
+pub(crate) fn plain_port(text: &str) -> Result<(u8, u16), Failure> {
+    port(text, None)
+}
+
+fn port(text: &str, to: Option<&Endpoint>) -> Result<(u8, u16), Failure> {
+    let wrong = || no_port(text);
     let (port, name) = match text.split_once('/') {
         Some((port, name)) => (port, Some(name)),
         None => (text, None),
@@ -167,7 +178,7 @@ fn port(text: &str, to: &Peer) -> Result<(u8, u16), Failure> {
             Ok((protocol, number))
         };
     }
-    if let Target::Endpoint(e) = &to.target {
+    if let Some(e) = to {
         let declared = e
             .ports
             .iter()
@@ -182,7 +193,7 @@ fn port(text: &str, to: &Peer) -> Result<(u8, u16), Failure> {
         }
         (None, Some(protocol)) => Ok((protocol, 0)),
         _ => {
-            let Target::Endpoint(e) = &to.target else {
+            let Some(e) = to else {
                 return Err(wrong());
             };
             let names: Vec<String> = e
@@ -201,7 +212,8 @@ fn port(text: &str, to: &Peer) -> Result<(u8, u16), Failure> {
     }
 }
 
-fn icmp(text: &str, family: IcmpFamily) -> Result<(u8, u16, Option<u8>), Failure> {
+/// An ICMP type by number or name, and its code.
+pub(crate) fn icmp(text: &str, family: IcmpFamily) -> Result<(u8, u16, Option<u8>), Failure> {
     let wrong = || {
         let names: Vec<&str> = family.types().iter().map(|(n, _)| *n).collect();
         Failure::new(format!("`{text}` is no ICMP type")).help(format!(

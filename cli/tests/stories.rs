@@ -86,6 +86,8 @@ fn replay(page: &str) -> (String, usize) {
 fn check(page: &str) {
     let path = root().join(page);
     let text = std::fs::read_to_string(&path).expect(page);
+    // Some commands write files there.
+    std::fs::create_dir_all(root().join("target")).expect("a folder");
     let (replayed, commands) = replay(&text);
     assert!(commands > 0, "{page} shows no commands");
     if text == replayed {

@@ -62,6 +62,7 @@ pub mod diagnostic;
 pub mod explain;
 pub mod identity;
 pub mod label;
+pub mod listing;
 pub mod object;
 pub mod policy_map;
 pub mod resolve;

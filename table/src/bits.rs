@@ -95,7 +95,7 @@ impl<'a> ClassSet<'a> {
 ///
 /// Sets of one image can be combined; places mean other identities in another
 /// image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentitySet {
     words: Vec<u64>,
     unlisted: u8,

@@ -1,7 +1,7 @@
 //! Who reaches whom, as sets.
 //!
-//! In: a policy. Out: [`Reach`]: groups of ports, each with everybody that gets
-//! certain verdicts there. In time proportional to the identities of the image
+//! In: a policy. Out: [`Reach`]: ports that the same peers get certain verdicts
+//! on, with these. In time proportional to the identities of the image
 //! and to the answer.
 
 use crate::bits::{IdentitySet, Plane};
@@ -38,7 +38,7 @@ impl PolicyView<'_> {
         for range in protocols().flat_map(|p| self.port_ranges(p)) {
             ports.entry(range.class).or_default().push(range);
         }
-        let mut all = Vec::new();
+        let mut all: BTreeMap<IdentitySet, Vec<PortRange>> = BTreeMap::new();
         for (row, ports) in ports {
             let mut peers = IdentitySet::none(self.view.header.identities.count);
             for (class, members) in (0u32..).zip(&members) {
@@ -55,10 +55,32 @@ impl PolicyView<'_> {
                 }
             }
             if !peers.is_empty() {
-                all.push(Reach { ports, peers });
+                all.entry(peers).or_default().extend(ports);
             }
         }
+        let all = all.into_iter();
+        let mut all: Vec<Reach> = all
+            .map(|(peers, ports)| Reach {
+                ports: joined(ports),
+                peers,
+            })
+            .collect();
         all.sort_by(|a, b| a.ports.cmp(&b.ports));
         all
     }
+}
+
+/// Ranges in order, those that follow each other in one; the class is that of
+/// the first.
+fn joined(mut ports: Vec<PortRange>) -> Vec<PortRange> {
+    ports.sort_unstable();
+    ports.dedup_by(|next, range| {
+        let follows =
+            range.protocol == next.protocol && range.last.checked_add(1) == Some(next.first);
+        if follows {
+            range.last = next.last;
+        }
+        follows
+    });
+    ports
 }

@@ -1,12 +1,14 @@
 //! The commands, each its own module.
 
 mod check;
+mod compile;
 mod completions;
 mod dump;
 mod explain;
 mod identities;
 mod map;
 mod policies;
+mod table;
 mod verdict;
 
 use crate::exit::{Exit, Failure};
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     Identities(identities::IdentitiesArgs),
     Map(map::MapArgs),
     Dump(dump::DumpArgs),
+    Compile(compile::CompileArgs),
+    Table(table::TableArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -35,6 +39,8 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Identities(args) => identities::run(&args),
         Command::Map(args) => map::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Compile(args) => compile::run(&args),
+        Command::Table(args) => table::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -62,8 +62,11 @@ fn reach_is_what_flows_say_one_by_one() {
                 let mut reached = BTreeSet::new();
                 for reach in policy.reach(planes) {
                     for range in &reach.ports {
-                        for identity in reach.peers.identities(&view) {
-                            reached.insert((range.protocol, range.first, identity));
+                        let within = ports(&[policy], range.protocol).into_iter();
+                        for port in within.filter(|p| range.first <= *p && *p <= range.last) {
+                            for identity in reach.peers.identities(&view) {
+                                reached.insert((range.protocol, port, identity));
+                            }
                         }
                     }
                     let same = policy.peers(reach.ports[0].protocol, reach.ports[0].first, planes);

@@ -178,7 +178,8 @@ impl fmt::Display for Counterexample {
             Direction::Ingress => "from",
             Direction::Egress => "to",
         };
-        let name = protocol::name(self.protocol).map_or_else(
+        let name = protocol::name(self.protocol).filter(|_| self.protocol != 0);
+        let name = name.map_or_else(
             || format!("protocol {}", self.protocol),
             |name| format!("{}/{name}", self.port),
         );

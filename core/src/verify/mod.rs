@@ -144,7 +144,6 @@ impl<'a> Verifier<'a> {
         expected: &Expected<'_>,
     ) -> Result<(), Fault> {
         let descriptor = policy.descriptor();
-        flags_agree(flow, descriptor, expected)?;
         let peers = meet_peers(groups.columns(), &self.walk.peers(descriptor));
         let ports = meet_ports(groups, &self.walk.ports(descriptor));
         self.coverage.policies += 1;
@@ -193,6 +192,7 @@ impl<'a> Verifier<'a> {
                 }
             }
         }
+        flags_agree(flow, descriptor, expected)?;
         if self.view.header().origins != 0 {
             let meetings: Vec<_> = peers.iter().map(|p| (p.class, p.column, p.first)).collect();
             self.coverage.origins +=
