@@ -103,6 +103,7 @@ fn no_address_is_special() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn truncation_at_every_length() {
     let image = sound().finish();
     for length in 0..image.len() {
@@ -131,6 +132,7 @@ fn truncation_at_every_length() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn every_bit_flipped() {
     let sound = sound();
     let image = sound.finish();
@@ -156,6 +158,7 @@ fn every_bit_flipped() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn every_word_replaced() {
     let sound = sound();
     let image = sound.finish();
@@ -215,6 +218,7 @@ fn every_word_replaced() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn every_byte_replaced() {
     let sound = sound();
     let image = sound.finish();
@@ -239,6 +243,7 @@ fn every_byte_replaced() {
 /// Several words at once: pairs within the header and within descriptors,
 /// where what one word allows another takes away.
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn pairs_of_words_replaced() {
     let sound = sound();
     let image = sound.finish();
@@ -357,6 +362,7 @@ fn hard(image: &[u8]) -> (Duration, Option<TableError>) {
 /// Every descriptor has a local directory, a root, blocks and pages of its
 /// own, and all of them are the same bytes, shifted by 64 each time.
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn overlapping_directories_are_refused_in_time() {
     let mut b = sound();
     let d = direction(&mut b, false);
@@ -388,6 +394,7 @@ fn overlapping_directories_are_refused_in_time() {
 
 /// Cells, entries and bitsets of every descriptor are the same bytes.
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn overlapping_cells_are_refused_in_time() {
     let mut b = sound();
     let d = direction(&mut b, true);
@@ -422,6 +429,7 @@ fn overlapping_cells_are_refused_in_time() {
 
 /// Sets of origins and lists of rules that begin at every fourth byte.
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn overlapping_origins_are_refused_in_time() {
     let mut b = sound();
     let many = 100_000u32;
@@ -443,6 +451,7 @@ fn overlapping_origins_are_refused_in_time() {
 /// What a compiler may write is not refused: thousands of policies with the
 /// same cells, whose verdicts differ in proxy ports alone.
 #[test]
+#[cfg_attr(miri, ignore = "takes too long")]
 fn shared_cells_are_no_overlap() {
     let mut b = sound();
     let d = direction(&mut b, false);
