@@ -95,7 +95,7 @@ impl<'a> ClassSet<'a> {
 ///
 /// Sets of one image can be combined; places mean other identities in another
 /// image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentitySet {
     words: Vec<u64>,
     unlisted: u8,
@@ -132,6 +132,24 @@ impl IdentitySet {
             }
         }
         Self { words, unlisted }
+    }
+
+    /// Nobody, of a list of so many.
+    pub(crate) fn none(identities: u32) -> Self {
+        Self {
+            words: vec![0; (identities as usize).div_ceil(64)],
+            unlisted: 0,
+        }
+    }
+
+    pub(crate) fn insert(&mut self, place: usize) {
+        if let Some(word) = self.words.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
+
+    pub(crate) fn insert_unlisted(&mut self, class: u32) {
+        self.unlisted |= 1 << class;
     }
 
     /// True when identities that nobody listed and whose aggregate is number

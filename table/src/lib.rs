@@ -18,22 +18,28 @@ extern crate alloc;
 mod bits;
 mod bytes;
 mod check;
+mod diff;
 mod image;
 pub mod layout;
 mod lookup;
 mod origin;
+mod ports;
 #[cfg(feature = "publish")]
 mod publish;
 mod question;
+mod reach;
 mod view;
 mod write;
 
 pub use bits::{ClassSet, IdentitySet, Plane};
 pub use check::TableError;
+pub use diff::{Change, Difference, Peers, SubjectChange, difference};
 pub use image::{Info, hash};
 pub use origin::{Origin, OriginRecord, RuleRef};
+pub use ports::{PortRange, protocols};
 #[cfg(feature = "publish")]
 pub use publish::{Live, LivePolicy, PublishError, Reader};
 pub use question::{Answer, Direction, MatchType, Question};
+pub use reach::Reach;
 pub use view::{PolicyView, View};
 pub use write::Write;

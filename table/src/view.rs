@@ -131,12 +131,31 @@ impl<'a> View<'a> {
         (0..self.header.identities.count as usize).map(move |i| get_u32(bytes, at + i * 4))
     }
 
+    /// Every endpoint's number, with its subject, in no particular order.
+    pub fn endpoints(&self) -> impl Iterator<Item = (u32, u32)> + 'a {
+        words(self.bytes, self.header.endpoints)
+    }
+
+    /// Every identity that finds a subject, with that, in no particular order.
+    pub fn subject_identities(&self) -> impl Iterator<Item = (u32, u32)> + 'a {
+        words(self.bytes, self.header.identity_index)
+    }
+
     /// The image's bytes, without what may follow them.
     #[must_use]
     pub fn image(&self) -> &'a [u8] {
         let end = (self.header.length as usize).max(HEADER_LEN);
         self.bytes.get(..end).unwrap_or(self.bytes)
     }
+}
+
+/// The keys of an index, with their subjects.
+fn words(bytes: &[u8], index: Section) -> impl Iterator<Item = (u32, u32)> + '_ {
+    (0..index.count as usize).filter_map(move |i| {
+        let word = get_u64(bytes, index.at as usize + i * 8);
+        let subject = (word as u32).checked_sub(1)?;
+        Some(((word >> 32) as u32, subject))
+    })
 }
 
 /// One subject's policy in one direction.
