@@ -16,6 +16,8 @@ mod peers;
 mod pool;
 mod ports;
 mod publish;
+#[cfg(test)]
+mod tests;
 
 pub use class::{ClassId, Classes, FIRST_LISTED, UNLISTED, unlisted_class};
 pub use origin::RulePlace;
@@ -167,6 +169,17 @@ impl Compiler<'_> {
     /// # Errors
     /// When a policy does not fit, with the number of the subject.
     pub fn compile(&self, subjects: &[Subject]) -> Result<Vec<u8>, (usize, CompileError)> {
+        let ids = || self.selectors.identities().iter().map(|(id, _)| id);
+        let policies: BTreeSet<usize> = subjects.iter().map(|s| address(&s.policy)).collect();
+        let plan = Plan::fitting(ids, self.selectors.config(), policies.len() * 2, 0);
+        self.compile_planned(subjects, plan)
+    }
+
+    fn compile_planned(
+        &self,
+        subjects: &[Subject],
+        plan: Plan,
+    ) -> Result<Vec<u8>, (usize, CompileError)> {
         let config = self.selectors.config();
         let identities: Vec<u32> = self
             .selectors
@@ -174,9 +187,6 @@ impl Compiler<'_> {
             .iter()
             .map(|(i, _)| i.0)
             .collect();
-        let ids = || identities.iter().copied().map(NumericIdentity);
-        let policies: BTreeSet<usize> = subjects.iter().map(|s| address(&s.policy)).collect();
-        let plan = Plan::fitting(ids, config, policies.len() * 2, 0);
         let mut image = Image::new(PeerSections::new(plan));
         let mut shared: AHashMap<SharedKey, [Compiled; 2]> = AHashMap::new();
         let mut compiled = Vec::with_capacity(subjects.len());
