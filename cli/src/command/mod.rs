@@ -5,6 +5,7 @@ mod compile;
 mod completions;
 mod dump;
 mod explain;
+mod forecast;
 mod identities;
 mod map;
 mod policies;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Dump(dump::DumpArgs),
     Compile(compile::CompileArgs),
     Table(table::TableArgs),
+    Forecast(forecast::ForecastArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Dump(args) => dump::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Table(args) => table::run(&args),
+        Command::Forecast(args) => forecast::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

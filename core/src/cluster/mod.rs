@@ -16,6 +16,7 @@ mod doubt;
 mod endpoint;
 mod explain;
 mod flow;
+mod forecast;
 mod intent;
 mod namespace;
 mod peer;
@@ -33,6 +34,7 @@ pub use check::{
 pub use endpoint::{DeclaredPort, Endpoint};
 pub use explain::FlowExplanation;
 pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
+pub use forecast::{Forecast, LabelForecast, MapForecast};
 pub use intent::NAME_NOT_LEARNED;
 pub use peer::{AMBIGUOUS, NOT_A_PEER, NOT_FOUND, Peer, Target};
 pub use policy::{ProxyRules, ResolvedPolicy};
