@@ -14,6 +14,11 @@ const SCENARIOS: u64 = 200;
 
 /// Checks that the tools which the jobs call are there.
 fn tools() -> Result<Tally, String> {
+    // What it cannot install is named there, and skipped later.
+    let script = root().join("xtask/install-tools");
+    if let Err(message) = job::run(&mut std::process::Command::new(script)) {
+        println!("xtask/install-tools: {message}");
+    }
     let wanted: [(&str, &[&str], &str); 4] = [
         ("cargo", &["--version"], "https://rustup.rs"),
         (

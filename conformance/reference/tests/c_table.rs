@@ -138,7 +138,7 @@ impl Bench {
             .into_iter()
             .find(|e| works(e));
         let Some(emulator) = emulator.filter(|_| works(compiler)) else {
-            let why = format!("no {compiler} or no qemu-s390x; .ci/tools installs them");
+            let why = format!("no {compiler} or no qemu-s390x; xtask/install-tools installs them");
             return Ok(Outcome::Ignored(why));
         };
         let options = [&C99[..], &["-O2", "-static"], options].concat();
@@ -151,7 +151,7 @@ impl Bench {
     fn bpf(&self, target: &str) -> Run {
         let known = ["clang", "clang-19", "clang-18", "clang-17"];
         let Some(clang) = known.into_iter().find(|c| works(c)) else {
-            let why = "there is no clang; .ci/tools installs one";
+            let why = "there is no clang; xtask/install-tools installs one";
             return Ok(Outcome::Ignored(why.into()));
         };
         let object = self.out.join(format!("table.{target}.o"));

@@ -324,7 +324,9 @@ impl SelectorIndex {
         }
     }
 
-    /// The condition of a selector that the fewest identities meet.
+    /// The condition of a selector that the fewest identities meet, and of
+    /// several the one that the fewest selectors are filed under: identities
+    /// that come later are tested against those.
     fn anchor(&self, selector: &Selector) -> Anchor {
         if selector.is_wildcard() {
             return Anchor::All;
@@ -335,7 +337,7 @@ impl SelectorIndex {
             SelectorKind::Cidr if self.config.cidr_matches_pods => return Anchor::All,
             _ => {}
         }
-        let mut best = (u64::MAX, Anchor::All);
+        let mut best = ((u64::MAX, usize::MAX), Anchor::All);
         for r in selector.requirements() {
             let key: Arc<str> = r.key.key().into();
             let anchor = match (r.operator, r.key.prefix()) {
@@ -346,15 +348,22 @@ impl SelectorIndex {
                 (SelectorOperator::Exists, None) => Anchor::Key(key),
             };
             let size = match &anchor {
-                Anchor::Prefix(_) => 0,
-                Anchor::Key(key) => self.postings.get(key).map_or(0, |p| p.all.len()),
-                Anchor::Values(key, values) => self.postings.get(key).map_or(0, |p| {
-                    values
+                Anchor::Prefix(_) => (0, 0),
+                Anchor::Key(key) => {
+                    let filed = self.by_label_key.get(key).map_or(0, Vec::len);
+                    (self.postings.get(key).map_or(0, |p| p.all.len()), filed)
+                }
+                Anchor::Values(key, values) => {
+                    let postings = self.postings.get(key);
+                    let met = values
                         .iter()
-                        .filter_map(|v| p.values.get(v))
+                        .filter_map(|v| postings?.values.get(v))
                         .map(RoaringBitmap::len)
-                        .sum()
-                }),
+                        .sum();
+                    let lists = self.by_value.get(key);
+                    let filed = values.iter().filter_map(|v| lists?.get(v)).map(Vec::len);
+                    (met, filed.sum())
+                }
                 Anchor::All => continue,
             };
             if size < best.0 {
