@@ -58,8 +58,10 @@ pub(crate) fn write(
                 Some(before) if line > before + 1 => writeln!(out, "{faint}...{faint:#}")?,
                 Some(_) => {}
             }
-            let text: Vec<char> = source.line(line).unwrap_or_default().chars().collect();
-            window = Window::around(text, column);
+            let text = source.line(line).unwrap_or_default();
+            let start = source.line_start(line).unwrap_or_default();
+            let at = mark.span.start.saturating_sub(start) as usize;
+            window = Window::around(text, at, column);
             let shown_text = window.shown();
             let text = shown_text.trim_end();
             writeln!(out, "{faint}{line:>gutter$} |{faint:#} {text}")?;
@@ -69,7 +71,7 @@ pub(crate) fn write(
         let end = if end.line == line {
             end.column as usize - 1
         } else {
-            window.text.len()
+            usize::MAX
         };
         let (pad, len) = window.columns(column, end.max(column + 1));
         let Mark {
@@ -87,61 +89,101 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// The part of a line that is shown.
+/// The part of a line that is shown, which alone is looked at: lines may be as
+/// long as the text.
 #[derive(Default)]
-struct Window {
-    text: Vec<char>,
+struct Window<'a> {
+    text: &'a str,
+    /// The column it begins at, counted from 0.
     start: usize,
-    end: usize,
+    /// There is more of the line behind it.
+    cut: bool,
 }
 
-impl Window {
-    fn around(text: Vec<char>, column: usize) -> Self {
-        let len = text.len();
-        if len <= WIDTH {
-            return Self {
-                text,
-                start: 0,
-                end: len,
-            };
-        }
-        let start = column.saturating_sub(BEFORE).min(len - WIDTH);
+impl<'a> Window<'a> {
+    /// The neighbourhood of the character at a byte of a line, whose column
+    /// that is.
+    fn around(line: &'a str, at: usize, column: usize) -> Self {
+        let (before, after) = line.split_at_checked(at).unwrap_or((line, ""));
+        // Characters from the mark on, as many as may be shown.
+        let rest = after.chars().take(WIDTH).count();
+        let wanted = if column + rest <= WIDTH {
+            column
+        } else {
+            BEFORE.max(WIDTH - rest)
+        };
+        let back = wanted.min(column);
+        let skipped = before.char_indices().rev().take(back).last();
+        let from = skipped.map_or(before.len(), |(i, _)| i);
+        let shown = line.get(from..).unwrap_or_default();
+        let to = shown
+            .char_indices()
+            .nth(WIDTH)
+            .map_or(shown.len(), |(i, _)| i);
         Self {
-            text,
-            start,
-            end: start + WIDTH,
+            text: shown.get(..to).unwrap_or_default(),
+            start: column - back,
+            cut: to < shown.len(),
         }
     }
 
     fn part(&self, start: usize, end: usize) -> String {
-        let end = end.min(self.text.len());
-        let part: String = self
-            .text
-            .get(start.min(end)..end)
-            .unwrap_or(&[])
-            .iter()
-            .collect();
+        let skip = start.saturating_sub(self.start);
+        let take = end.saturating_sub(start.max(self.start));
+        let part: String = self.text.chars().skip(skip).take(take).collect();
         clean(&part).into_owned()
     }
 
     fn shown(&self) -> String {
         let before = if self.start > 0 { "…" } else { "" };
-        let after = if self.end < self.text.len() {
-            "…"
-        } else {
-            ""
-        };
-        format!("{before}{}{after}", self.part(self.start, self.end))
+        let after = if self.cut { "…" } else { "" };
+        format!("{before}{}{after}", clean(self.text))
     }
 
     /// How far a mark is from the left, and how wide it is.
     fn columns(&self, from: usize, to: usize) -> (usize, usize) {
-        let from = from.clamp(self.start, self.end);
-        let to = to.clamp(from, self.end);
+        let end = self.start + self.text.chars().count();
+        let from = from.clamp(self.start, end);
+        let to = to.clamp(from, end);
         let cut = usize::from(self.start > 0);
         let pad = cut + self.part(self.start, from).width();
         let marked = self.part(from, to);
         let len: usize = marked.chars().map(|c| c.width().unwrap_or(0)).sum();
         (pad, len.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Window by window as by counting every character of the line.
+    #[test]
+    fn windows_are_those_of_whole_lines() {
+        for len in [0, 1, WIDTH - 1, WIDTH, WIDTH + 1, 300] {
+            let chars: Vec<char> = ('a'..='z')
+                .chain(['é', '→', '𝄞'])
+                .cycle()
+                .take(len)
+                .collect();
+            let line: String = chars.iter().collect();
+            for column in 0..=len {
+                let at: usize = chars.iter().take(column).map(|c| c.len_utf8()).sum();
+                let start = column.saturating_sub(BEFORE).min(len.saturating_sub(WIDTH));
+                let end = len.min(start + WIDTH);
+                let window = Window::around(&line, at, column);
+                let shown: String = chars[start..end].iter().collect();
+                assert_eq!(
+                    (window.text, window.start),
+                    (&*shown, start),
+                    "{len} {column}"
+                );
+                assert_eq!(window.cut, end < len);
+                assert_eq!(
+                    window.part(column, column + 1).chars().count(),
+                    usize::from(column < len)
+                );
+            }
+        }
     }
 }

@@ -173,14 +173,21 @@ impl Source {
         (chars, units)
     }
 
+    /// The byte offset at which a line (counted from 1) begins.
+    #[must_use]
+    pub fn line_start(&self, line: u32) -> Option<u32> {
+        self.line_starts
+            .get((line as usize).checked_sub(1)?)
+            .copied()
+    }
+
     /// The text of a line (counted from 1) without its line ending.
     #[must_use]
     pub fn line(&self, line: u32) -> Option<&str> {
-        let i = (line as usize).checked_sub(1)?;
-        let start = *self.line_starts.get(i)? as usize;
+        let start = self.line_start(line)? as usize;
         let end = self
             .line_starts
-            .get(i + 1)
+            .get(line as usize)
             .map_or(self.text.len(), |&e| e as usize);
         self.text
             .get(start..end)

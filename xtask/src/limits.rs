@@ -27,7 +27,8 @@ is *fixed* is a constant of that name. What is said of one object counts for eac
 agent, remarks. Errors come first: who refuses an object says why, whatever was left out.
 
 What many selectors select among many identities, and which ports many peers are allowed, is their product, in the answer and in
-the work. There is no limit on it but those on the text.
+the work; so is the work for many label selectors of `toServices` that ask for a label which many services have, and for the
+values of a requirement and the labels they are compared with. There is no limit on it but those on the text.
 ";
 
 /// One limit.

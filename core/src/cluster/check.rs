@@ -13,7 +13,7 @@ use crate::label::{Label, LabelSource, keys};
 use crate::object::Object;
 use crate::object::cilium::CiliumPolicy;
 use crate::object::template;
-use crate::rule::{Direction, Rule, RulePort, RuleVerdict, Service};
+use crate::rule::{Direction, Rule, RulePort, RuleVerdict};
 use crate::selector::{Selector, SelectorKind};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,16 +59,6 @@ fn implied_namespaces(cluster: &Cluster) -> Option<String> {
     (number > 0).then(|| format!("{are} without Namespace object in the input: {names}"))
 }
 
-/// The services of a namespace, or all of them.
-fn in_namespace<'s>(services: &'s [Service], namespace: &str) -> &'s [Service] {
-    if namespace.is_empty() {
-        return services;
-    }
-    let start = services.partition_point(|s| s.namespace.as_str() < namespace);
-    let end = services.partition_point(|s| s.namespace.as_str() <= namespace);
-    services.get(start..end).unwrap_or_default()
-}
-
 /// The diagnostic for an allocator that has no number left.
 pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
     Diagnostic::new(EXHAUSTED, Span::default(), error.to_string())
@@ -76,12 +66,10 @@ pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
 
 /// Everything worth telling.
 pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
-    let named = cluster.services.iter().map(|s| s.name.as_str());
     let mut checker = Checker {
         cluster,
         subjects: Subjects::of_pods(&cluster.endpoints, &cluster.config),
         on_hosts: Subjects::on_hosts(&cluster.endpoints, &cluster.config),
-        service_names: named.collect(),
         implied: implied_namespaces(cluster),
         found: Vec::new(),
         seen: BTreeSet::new(),
@@ -100,7 +88,6 @@ struct Checker<'c> {
     cluster: &'c Cluster,
     subjects: Subjects<'c>,
     on_hosts: Subjects<'c>,
-    service_names: BTreeSet<&'c str>,
     /// What to say of namespaces without an object, if there are any.
     implied: Option<String>,
     found: Vec<Diagnostic>,
@@ -421,9 +408,9 @@ impl<'c> Checker<'c> {
                     continue;
                 };
                 let (ns, name) = (&named.namespace.value, &named.service_name.value);
-                let services = in_namespace(&self.cluster.services, ns);
+                let services = self.cluster.services.in_namespace(ns);
                 let known = if ns.is_empty() {
-                    self.service_names.contains(name.as_str())
+                    self.cluster.services.has_name(name)
                 } else {
                     services.binary_search_by(|s| s.name.cmp(name)).is_ok()
                 };

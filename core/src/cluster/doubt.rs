@@ -25,21 +25,68 @@ pub(super) struct Asked<'a> {
     pub verdict: Verdict,
 }
 
-/// The rules with an unresolved variable in what they select.
-pub(super) fn templated_rules(repository: &Repository) -> Vec<Arc<Rule>> {
-    repository
-        .rules()
-        .filter(|r| variable(r).is_some())
-        .cloned()
-        .collect()
+/// A rule with an unresolved variable in what it selects.
+#[derive(Clone, Debug)]
+pub(super) struct TemplatedRule {
+    rule: Arc<Rule>,
+    /// The first variable.
+    variable: Arc<str>,
+    /// There is one in the subject.
+    in_subject: bool,
 }
 
-/// The first variable of a rule.
+/// The rules with an unresolved variable in what they select.
+pub(super) fn templated_rules(repository: &Repository) -> Vec<TemplatedRule> {
+    let mut of_subject: OfSubject<'_, Option<Arc<str>>> = OfSubject::default();
+    let mut found = Vec::new();
+    for rule in repository.rules() {
+        let subject = of_subject.of(rule, |s| selector_variable(s).map(Into::into));
+        let in_subject = subject.is_some();
+        if let Some(variable) = subject.or_else(|| variable(rule).map(Into::into)) {
+            found.push(TemplatedRule {
+                rule: Arc::clone(rule),
+                variable,
+                in_subject,
+            });
+        }
+    }
+    found
+}
+
+/// What was last found out of a subject: the rules of an object share theirs,
+/// which may be large.
+struct OfSubject<'r, T>(Option<(&'r Arc<Selector>, T)>);
+
+impl<T> Default for OfSubject<'_, T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'r, T: Clone> OfSubject<'r, T> {
+    fn of(&mut self, rule: &'r Rule, find: impl FnOnce(&Selector) -> T) -> T {
+        match &self.0 {
+            Some((subject, known)) if Arc::ptr_eq(subject, &rule.subject) => known.clone(),
+            _ => {
+                let found = find(&rule.subject);
+                self.0 = Some((&rule.subject, found.clone()));
+                found
+            }
+        }
+    }
+}
+
+fn selector_variable(selector: &Selector) -> Option<&str> {
+    selector
+        .requirements()
+        .iter()
+        .find_map(requirement_variable)
+}
+
+/// The first variable of a rule, its subject left out.
 fn variable(rule: &Rule) -> Option<&str> {
-    let selectors = std::iter::once(&rule.subject).chain(rule.peers.iter().flatten());
-    let in_selectors = selectors
-        .flat_map(|s| s.requirements())
-        .find_map(requirement_variable);
+    let mut peers = rule.peers.iter().flatten();
+    let in_selectors = peers.find_map(|s| selector_variable(s));
     let names = rule.ports.iter().flat_map(|p| &p.ports);
     let in_ports = names.filter_map(|p| match &p.port {
         RulePort::Name(name) => Some(&**name),
@@ -83,14 +130,16 @@ impl Cluster {
             Some(endpoint) => &endpoint.labels,
             None => identities.get(NumericIdentity::HOST).unwrap_or(&none),
         };
-        for rule in &self.templated {
+        let mut selects = OfSubject::default();
+        for templated in &self.templated {
+            let TemplatedRule { rule, variable, .. } = templated;
             if rule.direction == asked.direction
-                && self.may_apply(rule, asked, subject)
-                && self.could_change(rule, asked, peer, policy)
+                && may_apply(rule, asked, subject)
+                && selects.of(rule, |s| may_select(s, subject, self))
+                && self.could_change(templated, asked, peer, policy)
             {
-                let name = variable(rule).unwrap_or_default();
                 why.push(format!(
-                    "{} of `{}` depends on `{name}`, which is not filled in",
+                    "{} of `{}` depends on `{variable}`, which is not filled in",
                     rule.origin.path, rule.origin.object
                 ));
             }
@@ -129,15 +178,6 @@ impl Cluster {
         }
         why.dedup();
         why
-    }
-
-    fn may_apply(&self, rule: &Rule, asked: &Asked<'_>, subject: &LabelSet) -> bool {
-        let namespace = subject.namespace().unwrap_or("");
-        let in_namespace = rule.namespace.is_empty()
-            || *rule.namespace == *namespace
-            || template::find(&rule.namespace).is_some();
-        let for_host = asked.subject.is_none();
-        rule.selects_nodes == for_host && in_namespace && may_select(&rule.subject, subject, self)
     }
 
     fn ports_may_match(&self, rule: &Rule, asked: &Asked<'_>) -> bool {
@@ -192,18 +232,14 @@ impl Cluster {
 
     fn could_change(
         &self,
-        rule: &Rule,
+        templated: &TemplatedRule,
         asked: &Asked<'_>,
         peer: &LabelSet,
         policy: &SubjectPolicy,
     ) -> bool {
+        let rule = &templated.rule;
         // It might switch on default deny.
-        let subject_open = rule
-            .subject
-            .requirements()
-            .iter()
-            .any(|r| requirement_variable(r).is_some())
-            || template::find(&rule.namespace).is_some();
+        let subject_open = templated.in_subject || template::find(&rule.namespace).is_some();
         if subject_open
             && rule.default_deny
             && asked.verdict.is_allowed()
@@ -215,6 +251,16 @@ impl Cluster {
             && peers_may_match(rule, peer, self)
             && self.ports_may_match(rule, asked)
     }
+}
+
+/// True for a rule of the subject's kind and namespace.
+fn may_apply(rule: &Rule, asked: &Asked<'_>, subject: &LabelSet) -> bool {
+    let namespace = subject.namespace().unwrap_or("");
+    let in_namespace = rule.namespace.is_empty()
+        || *rule.namespace == *namespace
+        || template::find(&rule.namespace).is_some();
+    let for_host = asked.subject.is_none();
+    rule.selects_nodes == for_host && in_namespace
 }
 
 /// True when a rule that matched after all could change the verdict.

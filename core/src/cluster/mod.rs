@@ -53,7 +53,8 @@ use crate::object::{Object, ObjectRef};
 use crate::policy_map::NamedPorts;
 use crate::resolve::{Repository, ResourceId};
 use crate::rule::{
-    Rule, Service, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
+    Service, Services, Translator, cilium_resource, cluster_policy_resource,
+    network_policy_resource,
 };
 use crate::selector::SelectorId;
 use address::Contributions;
@@ -128,10 +129,10 @@ pub struct Cluster {
     endpoints: Vec<Arc<Endpoint>>,
     pods_by_address: BTreeMap<IpAddr, Arc<Endpoint>>,
     nodes_by_address: BTreeMap<IpAddr, String>,
-    services: Vec<Service>,
+    services: Services,
     named_ports: NamedPorts,
     port_names: BTreeSet<Arc<str>>,
-    templated: Vec<Arc<Rule>>,
+    templated: Vec<doubt::TemplatedRule>,
     open_policies: Vec<ObjectRef>,
     policies: PolicyCache,
     /// Identities that came, went or changed in the last update, with the
@@ -162,7 +163,7 @@ impl Cluster {
             endpoints: Vec::new(),
             pods_by_address: BTreeMap::new(),
             nodes_by_address: BTreeMap::new(),
-            services: Vec::new(),
+            services: Services::default(),
             named_ports: NamedPorts::new(),
             port_names: BTreeSet::new(),
             templated: Vec::new(),
@@ -304,7 +305,7 @@ impl Cluster {
     /// The services that `toServices` can name, by namespace and name.
     #[must_use]
     pub fn services(&self) -> &[Service] {
-        &self.services
+        self.services.as_slice()
     }
 
     /// All rules, and the identities their selectors select.
@@ -378,8 +379,8 @@ impl Cluster {
         self.diagnostics.clear();
         self.moved.clear();
         self.namespaces = namespace::namespaces(&self.objects);
-        let services = service::services(&self.objects);
-        let services_changed = services != self.services;
+        let services = Services::new(service::services(&self.objects));
+        let services_changed = services.as_slice() != self.services.as_slice();
         self.services = services;
         self.update_rules(touched, services_changed);
         self.update_addresses();
@@ -402,10 +403,11 @@ impl Cluster {
         }
         let translator = Translator {
             config: &self.config,
-            services: &self.services,
+            services: Some(&self.services),
         };
         for (key, object) in &self.objects {
-            let affected = touched.contains(key) || (services_changed && names_services(object));
+            let affected =
+                touched.contains(key) || (services_changed && service::names_services(object));
             if !affected {
                 continue;
             }
@@ -585,17 +587,6 @@ pub fn open_policies(loaded: &Loaded) -> Vec<ObjectRef> {
         span: d.span,
     })
     .collect()
-}
-
-fn names_services(object: &Object) -> bool {
-    let Object::CiliumPolicy(policy) = object else {
-        return false;
-    };
-    policy
-        .specs
-        .iter()
-        .flat_map(|s| &s.egress)
-        .any(|m| !m.services.is_empty())
 }
 
 #[cfg(test)]

@@ -43,8 +43,7 @@ impl ResolvedPolicy {
         let direction = self.subject.direction(key.direction);
         let redirect = self.map.direction(key.direction).redirect_of(entry)?;
         let source = |p: &SelectorPolicy| {
-            p.parser == redirect.parser
-                && p.origin.iter().any(|i| entry.origin.iter().any(|j| i == j))
+            p.parser == redirect.parser && p.origin.iter().any(|rule| entry.origin.contains(rule))
         };
         let filter = direction.tiers.iter().flat_map(|t| &t.filters).find(|f| {
             f.key.protocol == redirect.protocol && f.policies.iter().any(|(_, p)| source(p))

@@ -32,7 +32,7 @@ pub(super) fn backends(
     all
 }
 
-/// Every service, by namespace and name.
+/// Every service.
 pub(super) fn services(objects: &BTreeMap<ObjectKey, Object>) -> Vec<Service> {
     let backends = backends(objects);
     let pairs = |list: &[(
@@ -43,7 +43,7 @@ pub(super) fn services(objects: &BTreeMap<ObjectKey, Object>) -> Vec<Service> {
             .map(|(k, v)| (k.value.clone(), v.value.clone()))
             .collect()
     };
-    let mut all: Vec<Service> = objects
+    objects
         .values()
         .filter_map(|object| {
             let Object::Service(service) = object else {
@@ -61,7 +61,17 @@ pub(super) fn services(objects: &BTreeMap<ObjectKey, Object>) -> Vec<Service> {
                     .unwrap_or_default(),
             })
         })
-        .collect();
-    all.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    all
+        .collect()
+}
+
+/// True for a policy that names services.
+pub(super) fn names_services(object: &Object) -> bool {
+    let Object::CiliumPolicy(policy) = object else {
+        return false;
+    };
+    policy
+        .specs
+        .iter()
+        .flat_map(|s| &s.egress)
+        .any(|m| !m.services.is_empty())
 }

@@ -8,6 +8,8 @@
 //! a cluster: read as YAML, checked against the API's schema where that is
 //! asked for, decoded, and taken or refused by Cilium's agent.
 
+mod kind;
+
 use super::cluster_network_policy as cnp;
 use super::decode::Decoder;
 use super::registry::{Kind, Lookup, find};
@@ -16,6 +18,7 @@ use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::{SourceId, Span, Spanned};
 use crate::yaml::{self, Node, Value};
+use kind::{field_span, misspelled, not_kubernetes, wrong_version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No `apiVersion` or no `kind`: nothing Kubernetes would take.
@@ -545,62 +548,6 @@ fn has_sound_head(node: &Node) -> bool {
             && text(m.get("name"))
             && text(m.get("namespace"))
     })
-}
-
-fn field_span(node: &Node, name: &str) -> Span {
-    node.get(name).map_or(node.span, |n| n.span)
-}
-
-/// The first line of a node: what a note about all of it points at.
-fn not_kubernetes(node: &Node, head: &Head<'_>) -> Diagnostic {
-    let missing = match (head.api_version.is_empty(), head.kind.is_empty()) {
-        (true, true) => "neither `apiVersion` nor `kind`",
-        (true, false) => "no `apiVersion`",
-        _ => "no `kind`",
-    };
-    let span = node.entries().first().map_or(node.span, |e| e.key_span);
-    Diagnostic::new(
-        NOT_KUBERNETES,
-        span,
-        format!("not a Kubernetes object: it has {missing}; skipped"),
-    )
-}
-
-fn wrong_version(kind: &Kind, node: &Node, head: &Head<'_>) -> Diagnostic {
-    let right = kind.api_version();
-    let span = field_span(node, "apiVersion");
-    Diagnostic::new(
-        VERSION,
-        span,
-        format!("there is no `{}` in `{}`", kind.name, head.api_version),
-    )
-    .at("apiVersion")
-    .of(head.to_string())
-    .help(format!(
-        "it is served as `{right}`; as it stands an API server refuses it"
-    ))
-    .fix("correct the version", span, right, false)
-}
-
-fn misspelled(kind: &Kind, node: &Node, head: &Head<'_>) -> Diagnostic {
-    let span = field_span(node, "kind");
-    Diagnostic::new(
-        MISSPELLED_KIND,
-        span,
-        format!("unknown kind `{}`", head.kind),
-    )
-    .at("kind")
-    .of(head.to_string())
-    .help(format!(
-        "did you mean `{}`? as it stands it is skipped",
-        kind.name
-    ))
-    .fix(
-        format!("rename it to `{}`", kind.name),
-        span,
-        kind.name,
-        false,
-    )
 }
 
 #[cfg(test)]

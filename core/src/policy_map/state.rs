@@ -216,7 +216,7 @@ impl MapState {
         } else if !new.invalid {
             if old.precedence.merges_with(new.precedence) {
                 merge_datapath(old, &new);
-                old.origin = old.origin.merge(&new.origin);
+                old.origin.extend(&new.origin);
             } else if old.precedence < new.precedence {
                 let passes = old.passes.take();
                 *old = new;
@@ -243,5 +243,54 @@ fn merge_datapath(old: &mut Entry, new: &Entry) {
         old.auth = old.auth.max(new.auth);
     } else if new.auth_explicit() {
         old.auth = new.auth;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirect(priority: u8, port: u16, rule: u32) -> Entry {
+        Entry {
+            precedence: Precedence::allow(0, Some(priority)),
+            proxy_port: port,
+            auth: 0,
+            invalid: false,
+            redirect: u16::try_from(rule + 1).unwrap(),
+            passes: None,
+            origin: Origin::of(rule),
+        }
+    }
+
+    /// Of two redirects of one key the higher precedence counts, of equal ones
+    /// the lower port, whichever came first.
+    #[test]
+    fn redirects_of_one_key() {
+        for (a, b, port) in [
+            ((101, 10_002), (101, 10_001), 10_001),
+            ((101, 10_002), (126, 10_001), 10_002),
+            ((1, 10_009), (101, 10_001), 10_009),
+        ] {
+            for (first, second) in [(a, b), (b, a)] {
+                let mut entry = redirect(first.0, first.1, 0);
+                merge_datapath(&mut entry, &redirect(second.0, second.1, 1));
+                assert_eq!(entry.proxy_port, port, "{first:?} {second:?}");
+                let of_first = entry.proxy_port == first.1;
+                assert_eq!(entry.redirect, if of_first { 1 } else { 2 });
+            }
+        }
+    }
+
+    /// An entry names every rule behind it once, in order.
+    #[test]
+    fn origins_of_one_key() {
+        let mut origin = Origin::of(3);
+        let shared = origin.clone();
+        for rule in [5, 1, 3, 9, 5] {
+            origin.extend(&Origin::of(rule));
+        }
+        assert_eq!(origin.iter().collect::<Vec<_>>(), [1, 3, 5, 9]);
+        assert_eq!(shared.iter().collect::<Vec<_>>(), [3]);
+        assert!(origin.contains(9) && !origin.contains(2));
     }
 }

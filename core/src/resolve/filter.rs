@@ -71,13 +71,13 @@ impl Parser {
 /// The rules something derives from: indices into the direction's rule list,
 /// ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin(Arc<[u32]>);
+pub struct Origin(Arc<Vec<u32>>);
 
 impl Origin {
     /// A single rule.
     #[must_use]
     pub fn of(rule: u32) -> Self {
-        Self(Arc::new([rule]))
+        Self(Arc::new(vec![rule]))
     }
 
     /// The indices, ascending.
@@ -85,24 +85,29 @@ impl Origin {
         self.0.iter().copied()
     }
 
-    /// The rules of both.
+    /// True when it derives from that rule.
     #[must_use]
-    pub fn merge(&self, other: &Self) -> Self {
-        if self == other || other.0.is_empty() {
-            return self.clone();
+    pub fn contains(&self, rule: u32) -> bool {
+        self.0.binary_search(&rule).is_ok()
+    }
+
+    /// Adds the rules of another. Very many selectors may meet in one entry,
+    /// mostly in the order of their rules: what is there stays in place.
+    pub fn extend(&mut self, other: &Self) {
+        if Arc::ptr_eq(&self.0, &other.0) || self == other {
+            return;
         }
-        if self.0.last() < other.0.first() {
-            return Self(self.iter().chain(other.iter()).collect());
+        let all = Arc::make_mut(&mut self.0);
+        for rule in other.iter() {
+            if let Err(place) = all.binary_search(&rule) {
+                all.insert(place, rule);
+            }
         }
-        let mut all: Vec<u32> = self.iter().chain(other.iter()).collect();
-        all.sort_unstable();
-        all.dedup();
-        Self::ascending(all)
     }
 
     /// These rules, which are given in ascending order.
     pub(super) fn ascending(rules: Vec<u32>) -> Self {
-        Self(rules.into())
+        Self(Arc::new(rules))
     }
 }
 

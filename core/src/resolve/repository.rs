@@ -198,8 +198,18 @@ impl Repository {
             .flatten()
             .filter_map(|ns| self.by_namespace.get(ns))
         {
+            // The rules of an object share its subject, which is asked once.
+            let mut asked: Option<(&Arc<Selector>, bool)> = None;
             for rule in objects.values().flatten() {
-                if rule.selects_nodes == is_host && rule.subject.matches(labels, config) {
+                if rule.selects_nodes != is_host {
+                    continue;
+                }
+                let selected = match asked {
+                    Some((subject, known)) if Arc::ptr_eq(subject, &rule.subject) => known,
+                    _ => rule.subject.matches(labels, config),
+                };
+                asked = Some((&rule.subject, selected));
+                if selected {
                     let [ingress, egress] = &mut found;
                     match rule.direction {
                         Direction::Ingress => ingress.push(Arc::clone(rule)),

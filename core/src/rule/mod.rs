@@ -13,8 +13,8 @@ mod translate;
 pub use l7::{HeaderMatch, HttpRule, L7Rules, Listener, ListenerKind, Mismatch, TlsContext};
 pub use port::{PortProtocol, PortRule, RulePort, protocol};
 pub use translate::{
-    Service, Translator, cilium_resource, cluster_policy_resource, network_policy_resource,
-    resource_id,
+    Service, Services, Translator, cilium_resource, cluster_policy_resource,
+    network_policy_resource, resource_id,
 };
 
 use crate::object::ObjectRef;

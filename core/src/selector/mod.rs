@@ -9,6 +9,7 @@
 //! (pkg/policy/selectorcache.go), so `app: b` and `k8s:app: b` are two
 //! selectors that happen to select the same pods.
 
+mod exceptions;
 mod index;
 mod query;
 
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::label::{Label, LabelSet, LabelSource, keys};
 use crate::object::SelectorOperator;
 use crate::source::Span;
+use exceptions::Exceptions;
 use ipnet::IpNet;
 use std::fmt;
 use std::sync::Arc;
@@ -106,6 +108,9 @@ pub struct Selector {
     key: Arc<str>,
     kind: SelectorKind,
     requirements: Vec<Requirement>,
+    /// How many of the conditions come before the exceptions.
+    before_except: usize,
+    except: Exceptions,
     prefixes: Vec<IpNet>,
     span: Span,
 }
@@ -136,10 +141,22 @@ impl Selector {
         Self {
             key: key.into(),
             kind,
+            before_except: requirements.len(),
             requirements,
+            except: Exceptions::default(),
             prefixes: Vec::new(),
             span,
         }
+    }
+
+    /// Takes prefixes out of what it selects.
+    fn without(mut self, except: &[(&str, IpNet)], config: &Config) -> Self {
+        for (_, prefix) in except {
+            let absent = Requirement::absent(crate::label::cidr_label(prefix, config));
+            self.except.add(prefix, &absent);
+            self.requirements.push(absent);
+        }
+        self.naming(except.iter().map(|(_, p)| p))
     }
 
     /// Names prefixes it speaks of. A /0 is the world, not a prefix.
@@ -177,10 +194,11 @@ impl Selector {
         Self::new(
             format!("cidr:{text}{}", except_key(except)),
             SelectorKind::Cidr,
-            with_except(vec![requirement], except, config),
+            vec![requirement],
             span,
         )
-        .naming([prefix].into_iter().chain(except.iter().map(|(_, p)| p)))
+        .naming([prefix])
+        .without(except, config)
     }
 
     /// Selects the prefixes of a CIDR group by the group's name.
@@ -191,10 +209,10 @@ impl Selector {
         Self::new(
             format!("cidrgroup:{key}{}", except_key(except)),
             SelectorKind::Cidr,
-            with_except(vec![Requirement::exists(label)], except, config),
+            vec![Requirement::exists(label)],
             span,
         )
-        .naming(except.iter().map(|(_, p)| p))
+        .without(except, config)
     }
 
     /// Selects the prefixes of CIDR groups by the groups' labels. Without
@@ -210,10 +228,10 @@ impl Selector {
         Self::new(
             format!("{}{}", groups.key, except_key(except)),
             SelectorKind::CidrGroup,
-            with_except(groups.requirements, except, config),
+            groups.requirements,
             span,
         )
-        .naming(except.iter().map(|(_, p)| p))
+        .without(except, config)
     }
 
     /// Selects the addresses that DNS gave for a name or pattern.
@@ -327,11 +345,14 @@ impl Selector {
         let node = labels.get("host").is_some() || labels.get("remote-node").is_some();
         let visible =
             world || (node && config.cidr_matches_nodes) || (!node && config.cidr_matches_pods);
+        let holds = |r: &Requirement| match self.kind {
+            SelectorKind::CidrGroup => r.matches_encoded(labels),
+            _ => matches_any_prefix(r, labels, config) || r.matches(labels),
+        };
         visible
-            && self.requirements.iter().all(|r| match self.kind {
-                SelectorKind::CidrGroup => r.matches_encoded(labels),
-                _ => matches_any_prefix(r, labels, config) || r.matches(labels),
-            })
+            && self.requirements.iter().take(self.before_except).all(holds)
+            && self.except.worlds().all(holds)
+            && !self.except.has_any(labels)
     }
 }
 
@@ -351,19 +372,6 @@ fn matches_any_prefix(r: &Requirement, labels: &LabelSet, config: &Config) -> bo
         IpNet::V4(_) => config.ipv4 && four,
         IpNet::V6(_) => config.ipv6 && six,
     })
-}
-
-fn with_except(
-    mut requirements: Vec<Requirement>,
-    except: &[(&str, IpNet)],
-    config: &Config,
-) -> Vec<Requirement> {
-    requirements.extend(
-        except
-            .iter()
-            .map(|(_, p)| Requirement::absent(crate::label::cidr_label(p, config))),
-    );
-    requirements
 }
 
 fn except_key(except: &[(&str, IpNet)]) -> String {

@@ -15,7 +15,7 @@ mod service;
 pub use cilium::cilium_resource;
 pub use cluster_network_policy::cluster_policy_resource;
 pub use network_policy::network_policy_resource;
-pub use service::Service;
+pub use service::{Service, Services};
 
 use super::{Direction, PortRule, Rule, RuleOrigin, RuleVerdict, Tier};
 use crate::config::Config;
@@ -29,8 +29,8 @@ use std::sync::Arc;
 pub struct Translator<'a> {
     /// Agent options.
     pub config: &'a Config,
-    /// Services that `toServices` may name, sorted by namespace and name.
-    pub services: &'a [Service],
+    /// Services that `toServices` may name, if any are known.
+    pub services: Option<&'a Services>,
 }
 
 impl<'a> Translator<'a> {
@@ -39,7 +39,7 @@ impl<'a> Translator<'a> {
     pub const fn new(config: &'a Config) -> Self {
         Self {
             config,
-            services: &[],
+            services: None,
         }
     }
 }

@@ -36,8 +36,8 @@ impl Translator<'_> {
                     .collect()
             });
         let mut prefixes = Vec::new();
-        if to_services {
-            let behind = service_peers(member, self.services);
+        if let Some(services) = self.services.filter(|_| to_services) {
+            let behind = service_peers(member, services);
             if !behind.endpoints.is_empty() {
                 endpoints.get_or_insert_default().extend(behind.endpoints);
             }
