@@ -31,6 +31,9 @@ pub(crate) struct QuestionArgs {
     /// ICMPv6 type and code.
     #[arg(long, value_name = "TYPE[/CODE]")]
     icmpv6: Option<String>,
+    /// A fragment whose first one was not seen: nothing in it tells the port.
+    #[arg(long)]
+    fragment: bool,
     #[command(flatten)]
     world: WorldArgs,
 }
@@ -48,6 +51,8 @@ pub(crate) struct Question {
     pub(crate) port: u16,
     /// ICMP code.
     pub(crate) icmp_code: Option<u8>,
+    /// A fragment whose port is not known.
+    pub(crate) fragment: bool,
 }
 
 impl QuestionArgs {
@@ -77,6 +82,7 @@ impl QuestionArgs {
             protocol,
             port,
             icmp_code,
+            fragment: self.fragment,
         };
         Ok((world, question))
     }
@@ -91,20 +97,25 @@ impl Question {
             protocol: self.protocol,
             port: self.port,
             icmp_code: self.icmp_code,
-            untracked_fragment: false,
+            untracked_fragment: self.fragment,
         }
     }
 
-    /// `443/TCP`, `ICMP type 8`.
+    /// `443/TCP`, `ICMP type 8`, `443/TCP, untracked fragment`.
     pub(crate) fn what(&self) -> String {
         let name = protocol_name(self.protocol);
-        match self.protocol {
+        let what = match self.protocol {
             protocol::ICMP | protocol::ICMPV6 => match self.icmp_code {
                 Some(code) => format!("{name} type {} code {code}", self.port),
                 None => format!("{name} type {}", self.port),
             },
             protocol::TCP | protocol::UDP | protocol::SCTP => format!("{}/{name}", self.port),
             _ => name,
+        };
+        if self.fragment {
+            format!("{what}, untracked fragment")
+        } else {
+            what
         }
     }
 }

@@ -36,11 +36,17 @@ pub(crate) struct ExplainArgs {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct JsonAnswer {
     from: String,
     to: String,
     protocol: String,
     port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_code: Option<u8>,
+    /// True for a fragment whose port is not known; else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    untracked_fragment: bool,
     verdict: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     why: Vec<String>,
@@ -65,6 +71,8 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
                 to: question.to.to_string(),
                 protocol: protocol_name(question.protocol),
                 port: question.port,
+                icmp_code: question.icmp_code,
+                untracked_fragment: question.fragment,
                 verdict: word(&answer.overall),
                 why: match &answer.overall {
                     Decision::Unknown { why } => why.clone(),

@@ -32,6 +32,9 @@ struct JsonAnswer<'a> {
     port: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp_code: Option<u8>,
+    /// True for a fragment whose port is not known; else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    untracked_fragment: bool,
     verdict: &'static str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     why: &'a [String],
@@ -54,6 +57,7 @@ pub(crate) fn run(args: &VerdictArgs) -> Result<Exit, Failure> {
                 protocol: protocol_name(question.protocol),
                 port: question.port,
                 icmp_code: question.icmp_code,
+                untracked_fragment: question.fragment,
                 verdict: side::word(&answer.overall),
                 why: match &answer.overall {
                     Decision::Unknown { why } => why,
