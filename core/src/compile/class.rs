@@ -11,6 +11,8 @@
 //! of its aggregate, and from nothing else.
 
 use super::CompileError;
+use super::listed::{Listed, Page, bits};
+use super::refine::{SelectedPages, Touch, touches};
 use crate::config::Config;
 use crate::identity::{AGGREGATES, NumericIdentity};
 use crate::policy_map::{NamedPorts, Peers};
@@ -56,7 +58,7 @@ pub(super) enum Criterion {
 }
 
 /// A step from a class to a narrower one: criterion number, and port.
-type Step = (u32, u16);
+pub(super) type Step = (u32, u16);
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
@@ -78,6 +80,7 @@ pub(super) enum Belongs {
 /// The identities a direction's filters name, grouped.
 #[derive(Clone, Debug)]
 pub struct Classes {
+    /// Selectors, ascending, then what else tells identities apart.
     criteria: Vec<Criterion>,
     nodes: Vec<Node>,
     steps: AHashMap<(u32, Step), u32>,
@@ -85,21 +88,25 @@ pub struct Classes {
     class_of: Vec<ClassId>,
     /// By class, from [`FIRST_LISTED`] on: an identity of the class.
     representatives: Vec<NumericIdentity>,
-    /// Every listed identity and its class, ascending.
-    pub(super) listed: Vec<(NumericIdentity, ClassId)>,
+    /// Every listed identity and its class.
+    pub(super) listed: Listed,
     /// By criterion: the representatives it selects, ascending.
-    selected: AHashMap<SelectorId, Vec<NumericIdentity>>,
+    selected: Vec<Vec<NumericIdentity>>,
     /// The wildcard, where it is spelled out: it selects everybody.
     wildcard: Option<SelectorId>,
     /// Names of ports that are asked of everybody.
     everybody: Vec<(Arc<str>, u8)>,
-    config: Config,
+    config: Arc<Config>,
     world: Vec<NumericIdentity>,
 }
 
 /// The nodes a trie starts with: unlisted classes by aggregate, then the
 /// aggregates themselves, which share a class with nobody.
 const ROOTS: u32 = 10;
+
+/// From this page on all identities of a page have one aggregate: reserved
+/// numbers end before, and scopes and clusters are larger than pages.
+const FIRST_UNIFORM_PAGE: u32 = 2;
 
 impl Classes {
     /// Groups the identities that a direction's filters name.
@@ -113,13 +120,30 @@ impl Classes {
         selectors: &SelectorIndex,
         ports: &NamedPorts,
     ) -> Result<Self, CompileError> {
+        Self::with(
+            policy,
+            wildcard_is_world,
+            selectors,
+            ports,
+            &mut SelectedPages::default(),
+        )
+    }
+
+    /// As [`Self::new`], with what is known of selectors already.
+    pub(super) fn with(
+        policy: &DirectionPolicy,
+        wildcard_is_world: bool,
+        selectors: &SelectorIndex,
+        ports: &NamedPorts,
+        pages: &mut SelectedPages,
+    ) -> Result<Self, CompileError> {
         let Wanted {
             criteria,
             everybody,
             wildcard,
         } = criteria(policy, wildcard_is_world);
+        let touches = touches(&criteria, &everybody, selectors, ports, pages);
         let mut classes = Self {
-            criteria,
             wildcard,
             everybody,
             nodes: (0..ROOTS)
@@ -131,41 +155,17 @@ impl Classes {
             steps: AHashMap::new(),
             class_of: Vec::new(),
             representatives: Vec::new(),
-            listed: Vec::new(),
-            selected: AHashMap::new(),
-            config: selectors.config().clone(),
+            listed: Listed::default(),
+            selected: vec![Vec::new(); criteria.len()],
+            criteria,
+            config: Arc::clone(selectors.shared_config()),
             world: Vec::new(),
         };
-        let mut node_of: AHashMap<NumericIdentity, u32> = AHashMap::new();
-        for (number, criterion) in (0u32..).zip(classes.criteria.clone()) {
-            match criterion {
-                Criterion::Selector(selector) => {
-                    for id in selectors.selected(selector) {
-                        classes.refine(&mut node_of, id, (number, 0));
-                    }
-                }
-                Criterion::Port(name, protocol) => {
-                    let all = classes.everybody.contains(&(Arc::clone(&name), protocol));
-                    for (id, port) in ports.of_name(&name, protocol) {
-                        let known = || selectors.identities().get(id).is_some();
-                        if node_of.contains_key(&id) || (all && known()) {
-                            classes.refine(&mut node_of, id, (number, port));
-                        }
-                    }
-                }
-                Criterion::World => {
-                    let known: Vec<NumericIdentity> = node_of.keys().copied().collect();
-                    for id in known {
-                        if selectors.is_world(id) {
-                            classes.refine(&mut node_of, id, (number, 0));
-                        }
-                    }
-                }
-            }
+        let mut parts = Vec::new();
+        for of_page in touches.chunk_by(|a, b| a.page == b.page) {
+            classes.page(of_page, &mut parts, selectors);
         }
-        let mut found: Vec<(NumericIdentity, u32)> = node_of.into_iter().collect();
-        found.sort_unstable();
-        classes.number(&found, selectors)?;
+        classes.within_limit()?;
         Ok(classes)
     }
 
@@ -178,48 +178,102 @@ impl Classes {
         }
     }
 
-    fn refine(
-        &mut self,
-        node_of: &mut AHashMap<NumericIdentity, u32>,
-        id: NumericIdentity,
-        step: Step,
-    ) {
-        let root = self.root(id);
-        let node = node_of.entry(id).or_insert(root);
-        let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let nodes = &mut self.nodes;
-        *node = *self.steps.entry((*node, step)).or_insert_with(|| {
-            nodes.push(Node {
-                parent: *node,
-                criterion: step.0,
-            });
-            next
-        });
+    /// Divides a page among classes. `parts` is room to work in.
+    fn page(&mut self, touches: &[Touch], parts: &mut Vec<(u64, u32)>, selectors: &SelectorIndex) {
+        let Some(number) = touches.first().map(|t| t.page) else {
+            return;
+        };
+        parts.clear();
+        let first = NumericIdentity(number << 6);
+        if number >= FIRST_UNIFORM_PAGE {
+            parts.push((u64::MAX, self.root(first)));
+        } else {
+            parts.extend((first.0..).take(64).enumerate().map(|(i, id)| {
+                let root = self.root(NumericIdentity(id));
+                (1 << i, root)
+            }));
+        }
+        for touch in touches {
+            let step = (touch.criterion, touch.port);
+            self.split(parts, touch.which, step, touch.only_listed);
+        }
+        if let Some(Criterion::World) = self.criteria.last() {
+            let step = (len(&self.criteria) - 1, 0);
+            let world = |i: &u32| selectors.is_world(NumericIdentity(first.0 | *i));
+            let listed = parts.iter().filter(|(_, node)| *node >= ROOTS);
+            let listed = listed.fold(0, |all, (which, _)| all | which);
+            let which = bits(listed).filter(world).fold(0, |all, i| all | 1 << i);
+            self.split(parts, which, step, true);
+        }
+        self.number(number, parts, selectors);
     }
 
-    /// Numbers the classes in the order of their first identity.
-    fn number(
-        &mut self,
-        found: &[(NumericIdentity, u32)],
-        selectors: &SelectorIndex,
-    ) -> Result<(), CompileError> {
-        self.class_of = vec![0; self.nodes.len()];
-        for (id, node) in found {
-            let Some(class) = self.class_of.get_mut(*node as usize) else {
-                continue;
+    /// Takes a step with some identities of a page.
+    fn split(&mut self, parts: &mut Vec<(u64, u32)>, which: u64, step: Step, only_listed: bool) {
+        for i in 0..parts.len() {
+            let Some((all, node)) = parts.get(i).copied() else {
+                return;
             };
-            let first = *class == 0;
-            if first {
-                *class = FIRST_LISTED + len(&self.representatives);
-                self.representatives.push(*id);
+            let inside = all & which;
+            if inside == 0 || (only_listed && node < ROOTS) {
+                continue;
             }
-            let class = *class;
-            self.listed.push((*id, class));
-            if first {
-                self.file(*id, *node, selectors);
+            let next = self.step(node, step);
+            let Some(part) = parts.get_mut(i) else {
+                return;
+            };
+            if inside == all {
+                part.1 = next;
+            } else {
+                part.0 = all & !inside;
+                parts.push((inside, next));
             }
         }
-        self.within_limit()
+    }
+
+    fn step(&mut self, node: u32, step: Step) -> u32 {
+        let nodes = &mut self.nodes;
+        *self.steps.entry((node, step)).or_insert_with(|| {
+            nodes.push(Node {
+                parent: node,
+                criterion: step.0,
+            });
+            len(nodes) - 1
+        })
+    }
+
+    /// Lists a page's identities, classes numbered in the order of their first
+    /// identity: pages come in ascending order.
+    fn number(&mut self, number: u32, parts: &mut Vec<(u64, u32)>, selectors: &SelectorIndex) {
+        parts.retain(|(_, node)| *node >= ROOTS);
+        if parts.is_empty() {
+            return;
+        }
+        parts.sort_unstable_by_key(|(which, _)| which.trailing_zeros());
+        self.class_of.resize(self.nodes.len(), 0);
+        let first = NumericIdentity(number << 6);
+        let mut page = if number >= FIRST_UNIFORM_PAGE {
+            let class = unlisted_class(first, &self.config);
+            Page::new(number, |_| class)
+        } else {
+            Page::new(number, |id| unlisted_class(id, &self.config))
+        };
+        for (which, node) in parts.iter().copied() {
+            let Some(class) = self.class_of.get_mut(node as usize) else {
+                continue;
+            };
+            let new = *class == 0;
+            if new {
+                *class = FIRST_LISTED + len(&self.representatives);
+            }
+            page.list(which, *class);
+            if new {
+                let id = NumericIdentity(first.0 | which.trailing_zeros());
+                self.representatives.push(id);
+                self.file(id, node, selectors);
+            }
+        }
+        self.listed.push(page);
     }
 
     fn within_limit(&self) -> Result<(), CompileError> {
@@ -236,8 +290,8 @@ impl Classes {
         while at >= ROOTS
             && let Some(node) = self.nodes.get(at as usize).copied()
         {
-            if let Some(Criterion::Selector(s)) = self.criteria.get(node.criterion as usize) {
-                self.selected.entry(*s).or_default().push(id);
+            if let Some(selected) = self.selected.get_mut(node.criterion as usize) {
+                selected.push(id);
             }
             at = node.parent;
         }
@@ -253,10 +307,10 @@ impl Classes {
     /// When there are more classes than a table can have.
     pub(super) fn list_aggregate(&mut self, id: NumericIdentity) -> Result<(), CompileError> {
         debug_assert!(AGGREGATES.contains(&id));
-        if let Err(place) = self.listed.binary_search_by_key(&id, |(i, _)| *i) {
+        if self.listed.class(id).is_none() {
             let class = FIRST_LISTED + len(&self.representatives);
             self.representatives.push(id);
-            self.listed.insert(place, (id, class));
+            self.relist(id, Some(class));
         }
         self.within_limit()
     }
@@ -303,25 +357,13 @@ impl Classes {
 
     /// Puts an identity into another class, or in none.
     pub(super) fn relist(&mut self, id: NumericIdentity, class: Option<ClassId>) {
-        let place = self.listed.binary_search_by_key(&id, |(i, _)| *i);
-        match (place, class) {
-            (Ok(place), None) => {
-                self.listed.remove(place);
-            }
-            (Ok(place), Some(class)) => {
-                if let Some(entry) = self.listed.get_mut(place) {
-                    entry.1 = class;
-                }
-            }
-            (Err(place), Some(class)) => self.listed.insert(place, (id, class)),
-            (Err(_), None) => {}
-        }
+        let config = &self.config;
+        self.listed.set(id, class, |id| unlisted_class(id, config));
     }
 
     /// The listed class of an identity.
     pub(super) fn listed_class(&self, id: NumericIdentity) -> Option<ClassId> {
-        let place = self.listed.binary_search_by_key(&id, |(i, _)| *i).ok()?;
-        self.listed.get(place).map(|(_, class)| *class)
+        self.listed.class(id)
     }
 
     /// The selectors whose identities matter.
@@ -364,7 +406,11 @@ impl Peers for Classes {
         let found = if self.wildcard == Some(selector) {
             Some(&self.representatives)
         } else {
-            self.selected.get(&selector)
+            let number = self.criteria.binary_search_by(|c| match c {
+                Criterion::Selector(s) => s.cmp(&selector),
+                _ => std::cmp::Ordering::Greater,
+            });
+            number.ok().and_then(|n| self.selected.get(n))
         };
         found.into_iter().flatten().copied()
     }
@@ -373,7 +419,7 @@ impl Peers for Classes {
         self.world.contains(&identity)
     }
 
-    fn config(&self) -> &Config {
+    fn config(&self) -> &Arc<Config> {
         &self.config
     }
 }

@@ -11,11 +11,13 @@
 mod class;
 mod column;
 mod image;
+mod listed;
 mod origin;
 mod peers;
 mod pool;
 mod ports;
 mod publish;
+mod refine;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +36,7 @@ use ahash::AHashMap;
 use column::Cells;
 use image::{Compiled, Frame, Image};
 use peers::{PeerSections, Plan};
+use refine::SelectedPages;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -188,6 +191,7 @@ impl Compiler<'_> {
             .map(|(i, _)| i.0)
             .collect();
         let mut image = Image::new(PeerSections::new(plan));
+        let mut pages = SelectedPages::default();
         let mut shared: AHashMap<SharedKey, [Compiled; 2]> = AHashMap::new();
         let mut compiled = Vec::with_capacity(subjects.len());
         for (i, subject) in subjects.iter().enumerate() {
@@ -196,7 +200,8 @@ impl Compiler<'_> {
                 compiled.push(Some(*known));
                 continue;
             }
-            let both = self.subject(&mut image, subject).map_err(|e| (i, e))?;
+            let both = self.subject(&mut image, subject, &mut pages);
+            let both = both.map_err(|e| (i, e))?;
             if let Some(key) = key {
                 shared.insert(key, both);
             }
@@ -225,8 +230,13 @@ impl Compiler<'_> {
         image.finish(&frame).map_err(|e| (subjects.len(), e))
     }
 
-    fn subject(&self, image: &mut Image, subject: &Subject) -> Result<[Compiled; 2], CompileError> {
-        let made = self.make(subject)?;
+    fn subject(
+        &self,
+        image: &mut Image,
+        subject: &Subject,
+        pages: &mut SelectedPages,
+    ) -> Result<[Compiled; 2], CompileError> {
+        let made = self.make(subject, pages)?;
         let mut put = |policy: &DirectionPolicy, made: &Made| Compiled {
             descriptor: image.put(policy, &made.classes, &made.cells),
             origins: self.places.map_or(0, |places| {
@@ -244,15 +254,19 @@ impl Compiler<'_> {
 
     /// Makes both directions of a subject. Ingress comes first: stand-in proxy
     /// ports are counted through both.
-    fn make(&self, subject: &Subject) -> Result<[Made; 2], CompileError> {
+    fn make(
+        &self,
+        subject: &Subject,
+        pages: &mut SelectedPages,
+    ) -> Result<[Made; 2], CompileError> {
         let mut stand_in = StandInProxyPorts::default();
         let mut given = subject.proxy_ports.as_deref().map(Given);
         let proxy_ports: &mut dyn ProxyPorts = match &mut given {
             Some(given) => given,
             None => &mut stand_in,
         };
-        let ingress = self.direction(subject, &subject.policy.ingress, proxy_ports)?;
-        let egress = self.direction(subject, &subject.policy.egress, proxy_ports)?;
+        let ingress = self.direction(subject, &subject.policy.ingress, proxy_ports, pages)?;
+        let egress = self.direction(subject, &subject.policy.egress, proxy_ports, pages)?;
         Ok([ingress, egress])
     }
 
@@ -261,13 +275,16 @@ impl Compiler<'_> {
         subject: &Subject,
         policy: &DirectionPolicy,
         proxy_ports: &mut dyn ProxyPorts,
+        pages: &mut SelectedPages,
     ) -> Result<Made, CompileError> {
         let world = subject.policy.wildcard_is_world;
-        let mut classes = Classes::new(policy, world, self.selectors, self.named_ports)?;
-        if let Some((identity, _)) = classes.listed.iter().find(|(id, _)| id.0 >> 24 > 2) {
-            return Err(CompileError::UndefinedScope {
-                identity: *identity,
-            });
+        let (selectors, ports) = (self.selectors, self.named_ports);
+        let mut classes = Classes::with(policy, world, selectors, ports, pages)?;
+        let pages = classes.listed.pages().iter();
+        if pages.clone().any(|p| p.first().0 >> 24 > 2)
+            && let Some((identity, _)) = classes.listed.iter().find(|(id, _)| id.0 >> 24 > 2)
+        {
+            return Err(CompileError::UndefinedScope { identity });
         }
         let own = |name: &Arc<str>, protocol: u8| own_port(&subject.named_ports, name, protocol);
         let surroundings = Surroundings {

@@ -3,6 +3,7 @@
 //! In: the classes of a direction. Out: where its directory and root stand.
 
 use super::class::{ClassId, Classes, unlisted_class};
+use super::listed::Page;
 use super::pool::Pool;
 use crate::config::Config;
 use crate::identity::NumericIdentity;
@@ -12,6 +13,7 @@ use netverdict_table::layout::{
     SLOT_BLOCKS, region,
 };
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Which identities stand where: the same for all descriptors of an image.
 #[derive(Clone, Debug)]
@@ -174,7 +176,7 @@ pub(super) struct PeerSections {
     pub(super) blocks: Pool,
     /// Directory and root of a descriptor that lists nobody, by width, for
     /// the windows they were made in.
-    empty: [Option<Empty>; 2],
+    empty: [Option<Arc<Empty>>; 2],
     /// Every descriptor has its own directory and root, whose words may
     /// change.
     own: bool,
@@ -214,59 +216,45 @@ impl PeerSections {
 
     /// Puts a direction's directory and root.
     pub(super) fn put(&mut self, classes: &Classes, wide: bool) -> PeerPart {
-        let groups: Vec<&[(NumericIdentity, ClassId)]> = classes
-            .listed
-            .chunk_by(|a, b| a.0.0 >> 6 == b.0.0 >> 6)
-            .collect();
+        let listed = classes.listed.pages();
         let page_len = if wide { 2 } else { 1 } * PAGE_UNIT;
         let spare = 16;
         let pages = self
             .pages
-            .window(PAGE_UNIT, (groups.len() + spare) * page_len);
+            .window(PAGE_UNIT, (listed.len() + spare) * page_len);
         let words = self.plan.slots() * SLOT_BLOCKS;
         let blocks = self.blocks.window(BLOCK_LEN, words * BLOCK_LEN);
-        let mut empty = self.empty(wide, pages, blocks);
-        let mut touched = BTreeSet::new();
-        for group in groups {
-            let Some((first, _)) = group.first() else {
-                continue;
-            };
-            let base = first.0 & !63;
-            let slot = self.plan.regions.get(region(base)).copied().unwrap_or(0);
-            let local = self.plan.is_local(*first);
-            let content: Vec<ClassId> = (base..)
-                .take(64)
-                .map(|id| {
-                    let listed = group.iter().find(|(i, _)| i.0 == id);
-                    listed.map_or_else(
-                        || unlisted_class(NumericIdentity(id), &self.plan.config),
-                        |(_, class)| *class,
-                    )
-                })
-                .collect();
-            let number = self.page(&content, wide);
-            let word = if local {
-                let x = base.wrapping_sub(self.plan.local_first) >> 6;
-                empty.directory.get_mut(x as usize)
-            } else {
-                let block = usize::from(slot) * SLOT_BLOCKS + (base >> 12 & 7) as usize;
-                touched.insert(block);
-                let block = empty.in_blocks.get_mut(block);
-                block.and_then(|b| b.get_mut((base >> 6 & 63) as usize))
-            };
-            if let Some(word) = word {
-                *word = number;
-            }
-        }
-        for block in touched {
-            if let Some(content) = empty.in_blocks.get(block).copied() {
-                let number = self.block(&content);
-                if let Some(word) = empty.root.get_mut(block) {
+        let empty = self.empty(wide, pages, blocks);
+        let (mut directory, mut root) = (empty.directory.clone(), empty.root.clone());
+        // Pages come in ascending order, so those of a block together.
+        let mut open: Option<(usize, [u16; BLOCK_PAGES])> = None;
+        for page in listed {
+            let number = self.listed_page(page, wide);
+            let first = page.first();
+            if self.plan.is_local(first) {
+                let x = first.0.wrapping_sub(self.plan.local_first) >> 6;
+                if let Some(word) = directory.get_mut(x as usize) {
                     *word = number;
                 }
+                continue;
             }
+            let slot = self.plan.regions.get(region(first.0)).copied().unwrap_or(0);
+            let block = usize::from(slot) * SLOT_BLOCKS + (first.0 >> 12 & 7) as usize;
+            let mut content = match open.take() {
+                Some((last, content)) if last == block => content,
+                other => {
+                    self.close(other, &mut root);
+                    let content = empty.in_blocks.get(block);
+                    content.copied().unwrap_or([0; BLOCK_PAGES])
+                }
+            };
+            if let Some(word) = content.get_mut((first.0 >> 6 & 63) as usize) {
+                *word = number;
+            }
+            open = Some((block, content));
         }
-        let (directory, root) = (u16_bytes(&empty.directory), u16_bytes(&empty.root));
+        self.close(open, &mut root);
+        let (directory, root) = (u16_bytes(&directory), u16_bytes(&root));
         let (directory, root) = if self.own {
             (
                 self.directories.append(&directory),
@@ -280,6 +268,16 @@ impl PeerSections {
             root,
             pages,
             blocks,
+        }
+    }
+
+    /// Puts a block and leads its word of the root there.
+    fn close(&mut self, block: Option<(usize, [u16; BLOCK_PAGES])>, root: &mut [u16]) {
+        if let Some((i, content)) = block {
+            let number = self.block(&content);
+            if let Some(word) = root.get_mut(i) {
+                *word = number;
+            }
         }
     }
 
@@ -358,6 +356,23 @@ impl PeerSections {
         }
     }
 
+    fn listed_page(&mut self, page: &Page, wide: bool) -> u16 {
+        let mut bytes = [0; 2 * PAGE_UNIT];
+        let (narrow, _) = bytes.split_at_mut(PAGE_UNIT);
+        let at = if wide {
+            for (to, class) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(page.classes()) {
+                *to = class.to_le_bytes();
+            }
+            self.pages.put(&bytes)
+        } else {
+            for (to, class) in narrow.iter_mut().zip(page.classes()) {
+                *to = *class as u8;
+            }
+            self.pages.put(narrow)
+        };
+        self.pages.number(at, PAGE_UNIT)
+    }
+
     fn page(&mut self, content: &[ClassId], wide: bool) -> u16 {
         let at = self.pages.put(&class_bytes(content.iter().copied(), wide));
         self.pages.number(at, PAGE_UNIT)
@@ -368,13 +383,13 @@ impl PeerSections {
         self.blocks.number(at, BLOCK_LEN)
     }
 
-    fn empty(&mut self, wide: bool, pages: u32, blocks: u32) -> Empty {
+    fn empty(&mut self, wide: bool, pages: u32, blocks: u32) -> Arc<Empty> {
         let made = self.empty.get(usize::from(wide)).and_then(Option::as_ref);
         if let Some(made) = made
             && made.pages == pages
             && made.blocks == blocks
         {
-            return made.clone();
+            return Arc::clone(made);
         }
         let mut uniform = AHashMap::new();
         let local_pages = self.plan.local_count / PAGE_IDENTITIES;
@@ -397,15 +412,15 @@ impl PeerSections {
                 in_blocks.push(content);
             }
         }
-        let made = Empty {
+        let made = Arc::new(Empty {
             pages,
             blocks,
             directory,
             root,
             in_blocks,
-        };
+        });
         if let Some(slot) = self.empty.get_mut(usize::from(wide)) {
-            *slot = Some(made.clone());
+            *slot = Some(Arc::clone(&made));
         }
         made
     }

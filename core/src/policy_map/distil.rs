@@ -32,7 +32,7 @@ pub(crate) trait Peers {
     /// True for an identity with a `reserved:world` label.
     fn is_world(&self, identity: NumericIdentity) -> bool;
     /// The agent's options.
-    fn config(&self) -> &Config;
+    fn config(&self) -> &Arc<Config>;
 }
 
 impl Peers for SelectorIndex {
@@ -48,8 +48,8 @@ impl Peers for SelectorIndex {
             .is_some_and(LabelSet::has_world)
     }
 
-    fn config(&self) -> &Config {
-        self.config()
+    fn config(&self) -> &Arc<Config> {
+        self.shared_config()
     }
 }
 

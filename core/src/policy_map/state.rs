@@ -83,12 +83,12 @@ pub struct MapState {
     /// then not the same.
     logs: Option<Vec<Arc<str>>>,
     pub(super) redirects: Vec<RedirectKey>,
-    config: Config,
+    config: Arc<Config>,
 }
 
 impl MapState {
     /// An empty state for a direction.
-    pub(super) fn new(policy: &DirectionPolicy, config: &Config) -> Self {
+    pub(super) fn new(policy: &DirectionPolicy, config: &Arc<Config>) -> Self {
         let logged = policy.rules.iter().any(|r| !r.origin.log.is_empty());
         Self {
             levels: BTreeMap::new(),
@@ -100,7 +100,7 @@ impl MapState {
                     .collect()
             }),
             redirects: Vec::new(),
-            config: config.clone(),
+            config: Arc::clone(config),
         }
     }
 

@@ -47,7 +47,7 @@ struct KeyPostings {
 /// Selectors by key with the identities they select.
 #[derive(Debug)]
 pub struct SelectorIndex {
-    config: Config,
+    config: Arc<Config>,
     identities: IdentityTable,
     all: RoaringBitmap,
     postings: AHashMap<Arc<str>, KeyPostings>,
@@ -66,7 +66,7 @@ impl SelectorIndex {
     #[must_use]
     pub fn new(config: Config, identities: IdentityTable) -> Self {
         let mut index = Self {
-            config,
+            config: Arc::new(config),
             identities: IdentityTable::default(),
             all: RoaringBitmap::new(),
             postings: AHashMap::new(),
@@ -87,6 +87,10 @@ impl SelectorIndex {
     /// The configuration selectors match under.
     #[must_use]
     pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) const fn shared_config(&self) -> &Arc<Config> {
         &self.config
     }
 

@@ -16,6 +16,7 @@ mod side;
 use super::class::Belongs;
 use super::image::{Image, Layout, Part};
 use super::peers::{ChangedWord, PeerSections, Plan};
+use super::refine::SelectedPages;
 use super::{CompileError, Compiler, Made, SharedKey, Subject};
 use crate::identity::NumericIdentity;
 use crate::policy_map::{Key, L4Key};
@@ -179,12 +180,12 @@ impl Publisher {
         let unit = placed.and_then(|p| self.units.get(p.unit)?.as_ref());
         let mut all: Vec<(Key, [u8; 12])> = Vec::new();
         for (side, direction) in unit.iter().flat_map(|u| &u.sides).zip(Direction::BOTH) {
-            for (identity, class) in &side.classes.listed {
-                let entries = side.entries_of(Some(*class));
+            for (identity, class) in side.classes.listed.iter() {
+                let entries = side.entries_of(Some(class));
                 all.extend(
                     entries
                         .iter()
-                        .map(|(l4, value)| (key(direction, *identity, *l4), *value)),
+                        .map(|(l4, value)| (key(direction, identity, *l4), *value)),
                 );
             }
         }
@@ -406,7 +407,7 @@ impl Publisher {
         let unit = match known {
             Some(unit) => unit,
             None => {
-                let made = compiler.make(&subject)?;
+                let made = compiler.make(&subject, &mut SelectedPages::default())?;
                 let unit = self.units.iter().position(Option::is_none);
                 let unit = unit.unwrap_or(self.units.len());
                 let sides = self.put(&subject, made);
@@ -438,8 +439,8 @@ impl Publisher {
 
     fn put(&mut self, subject: &Subject, made: [Made; 2]) -> [Side; 2] {
         let plan = &self.image.peers.plan;
-        let mut listed = made.iter().flat_map(|side| &side.classes.listed);
-        if listed.any(|(id, _)| !plan.can_list(*id)) {
+        let mut pages = made.iter().flat_map(|side| side.classes.listed.pages());
+        if pages.any(|p| !plan.can_list(p.first())) {
             // The image has no place for some identity: the next one will.
             self.stale = true;
             return unplaced(subject, made);
@@ -511,12 +512,10 @@ impl Publisher {
             return Ok(());
         };
         let subject = unit.subject.clone();
-        let made = compiler.make(&subject)?;
+        let made = compiler.make(&subject, &mut SelectedPages::default())?;
         for side in &made {
-            let listed = side.classes.listed.iter();
-            work.anew |= listed
-                .clone()
-                .any(|(id, _)| !self.image.peers.plan.can_list(*id));
+            let mut pages = side.classes.listed.pages().iter();
+            work.anew |= pages.any(|p| !self.image.peers.plan.can_list(p.first()));
         }
         if work.anew || self.stale {
             // The rebuild to come places it; only what changes in maps counts.
@@ -528,7 +527,10 @@ impl Publisher {
         };
         let new = match new {
             Some(sides) => sides,
-            None => unplaced(&subject, compiler.make(&subject)?),
+            None => unplaced(
+                &subject,
+                compiler.make(&subject, &mut SelectedPages::default())?,
+            ),
         };
         self.file(number, false);
         let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) else {

@@ -74,8 +74,8 @@ pub(super) fn side_changes(
     direction: Direction,
     changes: &mut Vec<MapChange>,
 ) {
-    let both = old.classes.listed.iter().chain(&new.classes.listed);
-    let ids: BTreeSet<NumericIdentity> = both.map(|(id, _)| *id).collect();
+    let both = old.classes.listed.iter().chain(new.classes.listed.iter());
+    let ids: BTreeSet<NumericIdentity> = both.map(|(id, _)| id).collect();
     let mut alike: AHashMap<(Option<ClassId>, Option<ClassId>), bool> = AHashMap::new();
     for id in ids {
         let (before, after) = (old.classes.listed_class(id), new.classes.listed_class(id));

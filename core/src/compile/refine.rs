@@ -1,0 +1,108 @@
+//! What tells identities apart, by pages of 64.
+//!
+//! In: criteria. Out: [`Touch`]es, page by page: for which identities of the
+//! page a criterion holds.
+
+use super::class::Criterion;
+use crate::policy_map::NamedPorts;
+use crate::selector::{SelectorId, SelectorIndex};
+use ahash::AHashMap;
+use std::sync::Arc;
+
+/// Some identities of a page, for whom a criterion holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Touch {
+    /// Numbers of the identities without the last six bits.
+    pub(super) page: u32,
+    /// Number of the criterion.
+    pub(super) criterion: u32,
+    /// Which identities of the page.
+    pub(super) which: u64,
+    /// The port they mean by a name.
+    pub(super) port: u16,
+    /// Counts only for identities that an earlier criterion lists.
+    pub(super) only_listed: bool,
+}
+
+/// Identities by page.
+type Pages = Arc<[(u32, u64)]>;
+
+/// What selectors select, by page; made once for all policies of a table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SelectedPages(AHashMap<SelectorId, Pages>);
+
+impl SelectedPages {
+    fn of(&mut self, selector: SelectorId, selectors: &SelectorIndex) -> Pages {
+        let known = self.0.entry(selector).or_insert_with(|| {
+            let selected = selectors.selections(selector);
+            pages(selected.into_iter().flatten()).into()
+        });
+        Arc::clone(known)
+    }
+}
+
+/// Ascending numbers by page.
+fn pages(ids: impl Iterator<Item = u32>) -> Vec<(u32, u64)> {
+    let mut pages: Vec<(u32, u64)> = Vec::new();
+    for id in ids {
+        let bit = 1 << (id & 63);
+        match pages.last_mut() {
+            Some((page, which)) if *page == id >> 6 => *which |= bit,
+            _ => pages.push((id >> 6, bit)),
+        }
+    }
+    pages
+}
+
+/// For whom each criterion holds, by page and criterion; [`Criterion::World`]
+/// excepted, which depends on who is listed.
+pub(super) fn touches(
+    criteria: &[Criterion],
+    everybody: &[(Arc<str>, u8)],
+    selectors: &SelectorIndex,
+    ports: &NamedPorts,
+    known: &mut SelectedPages,
+) -> Vec<Touch> {
+    let mut all = Vec::new();
+    for (criterion, what) in (0u32..).zip(criteria) {
+        match what {
+            Criterion::Selector(selector) => {
+                let pages = known.of(*selector, selectors);
+                all.extend(pages.iter().map(|(page, which)| Touch {
+                    page: *page,
+                    criterion,
+                    which: *which,
+                    port: 0,
+                    only_listed: false,
+                }));
+            }
+            Criterion::Port(name, protocol) => {
+                let everybody = everybody.iter().any(|(n, p)| n == name && p == protocol);
+                // Those nobody selects are asked only if they are known.
+                let asked = |id| everybody && selectors.identities().get(id).is_some();
+                let mut meant: Vec<(u16, bool, u32)> = ports
+                    .of_name(name, *protocol)
+                    .map(|(id, port)| (port, !asked(id), id.0))
+                    .collect();
+                meant.sort_unstable();
+                for alike in meant.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+                    let Some((port, only_listed, _)) = alike.first().copied() else {
+                        continue;
+                    };
+                    let ids = alike.iter().map(|(_, _, id)| *id);
+                    all.extend(pages(ids).into_iter().map(|(page, which)| Touch {
+                        page,
+                        criterion,
+                        which,
+                        port,
+                        only_listed,
+                    }));
+                }
+            }
+            Criterion::World => {}
+        }
+    }
+    // Keeps the order of criteria within a page, and is made of ascending runs.
+    all.sort_by_key(|t| t.page);
+    all
+}
