@@ -1,5 +1,6 @@
 //! The jobs of this repository, each one command: `cargo xtask <job>`.
 
+mod bench;
 mod ci;
 mod conformance;
 mod diagnostics;
@@ -28,6 +29,8 @@ usage: cargo xtask <job>
                         random scenarios through Cilium's engine and netverdict; --write: docs/conformance.md
   fuzz [--seconds N] [target…]
                         run the targets of fuzz/, each for N seconds (60)
+  bench [--quick]       one endpoint and a cluster, beside Cilium's engine; writes docs/benchmarks.md
+                        (--quick: small sizes, nothing is written)
   docs [--check]        write the generated pages of docs/, or see that they are up to date
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
   soak                  everything that takes long
@@ -55,6 +58,10 @@ fn main() -> ExitCode {
         }
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
         Some("scale") => options(arguments, &[]).and_then(|_| scale::scale()),
+        Some("bench") => {
+            let quick = options(arguments, &["--quick"]);
+            quick.and_then(|o| bench::run(!o.is_empty()).map(|()| true))
+        }
         Some("docs") => {
             options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
         }

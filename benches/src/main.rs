@@ -1,0 +1,54 @@
+//! Measures in turns and prints JSON: what `cargo xtask bench` is made of.
+//!
+//! `netverdict-bench endpoint SHAPE POLICIES IDENTITIES ROUNDS` measures one
+//! endpoint, `workload` with the same arguments prints the same work for
+//! `cilium-bench`, `cluster ROUNDS` measures a cluster of 10,000 pods.
+
+use netverdict_benches::cluster::{self, Size};
+use netverdict_benches::compile;
+use netverdict_benches::one::{self, Shape};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Some(result) => {
+            println!("{result}");
+            ExitCode::SUCCESS
+        }
+        None => {
+            eprintln!(
+                "usage: netverdict-bench endpoint|workload dense|spread POLICIES IDENTITIES ROUNDS\n       \
+                 netverdict-bench cluster ROUNDS"
+            );
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Option<Value> {
+    let number = |i: usize| arguments.get(i)?.parse::<usize>().ok();
+    let shape = || match arguments.get(1)?.as_str() {
+        "dense" => Some(Shape::Dense),
+        "spread" => Some(Shape::Spread),
+        _ => None,
+    };
+    match arguments.first()?.as_str() {
+        "endpoint" => Some(compile::endpoint(
+            shape()?,
+            number(2)?,
+            number(3)?,
+            number(4)?,
+        )),
+        "workload" => {
+            let scenario = one::scenario(shape()?, number(2)?, number(3)?);
+            Some(json!({"scenario": scenario, "rounds": number(4)?}))
+        }
+        "cluster" => {
+            let cluster = compile::cluster(cluster::objects(Size::TEN_THOUSAND));
+            Some(compile::whole_cluster(&cluster, number(1)?))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,179 @@
+//! `cargo xtask bench`: netverdict and Cilium's own engine on the same work.
+//!
+//! In: the programs `netverdict-bench` and `cilium-bench`. Out:
+//! docs/benchmarks.md, in processor time of one machine and one run. Nothing
+//! here passes or fails by a time; entries of policy maps have to be as many
+//! on both sides.
+
+use crate::job::{cargo, command, root, run as run_command};
+use crate::oracle;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Policies and identities, and how often each is measured.
+const SIZES: [(u32, u32, u32); 9] = [
+    (10, 100, 25),
+    (10, 1000, 25),
+    (10, 10_000, 9),
+    (100, 100, 25),
+    (100, 1000, 25),
+    (100, 10_000, 9),
+    (1000, 100, 15),
+    (1000, 1000, 9),
+    (1000, 10_000, 5),
+];
+
+/// What both engines measure, and what it is called.
+const OPERATIONS: [&str; 4] = ["cold", "compile", "recompile", "distil"];
+
+/// Measures and writes docs/benchmarks.md. `quick`: the sizes up to 1,000
+/// identities, and nothing is written.
+pub(crate) fn run(quick: bool) -> Result<(), String> {
+    run_command(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--release",
+        "--package=netverdict-benches",
+    ]))?;
+    run_command(&mut oracle::build())?;
+    let mut page = String::from(HEAD);
+    let _ = writeln!(page, "\nMeasured on {}.\n", machine());
+    page += "| shape | policies | identities | entries | operation | netverdict | Cilium | ratio |\n|---|--:|--:|--:|---|--:|--:|--:|\n";
+    for shape in ["dense", "spread"] {
+        for (policies, identities, rounds) in SIZES {
+            if quick && identities > 1000 {
+                continue;
+            }
+            let rounds = if quick { 3 } else { rounds };
+            let size = [policies, identities, rounds].map(|n| n.to_string());
+            let arguments = |what: &'static str| {
+                let [policies, identities, rounds] = size.clone();
+                [
+                    what.to_owned(),
+                    shape.to_owned(),
+                    policies,
+                    identities,
+                    rounds,
+                ]
+            };
+            let ours = parse(&output(
+                Command::new(program()?).args(arguments("endpoint")),
+            )?)?;
+            let work = output(Command::new(program()?).args(arguments("workload")))?;
+            let mut peer = Command::new(root().join("conformance/cilium/bin/cilium-bench"));
+            let answers = oracle::answer_lines(&mut peer, &[work.trim().to_owned()])?;
+            let theirs = parse(answers.first().map_or("", |line| line))?;
+            if ours["entries"] != theirs["entries"] {
+                return Err(format!(
+                    "{shape} {policies} {identities}: {} entries, Cilium has {}",
+                    ours["entries"], theirs["entries"]
+                ));
+            }
+            for operation in OPERATIONS {
+                let (a, b) = (time(&ours, operation), time(&theirs, operation));
+                let row = format!(
+                    "| {shape} | {policies} | {identities} | {} | {operation} | {} | {} | {:.1} |",
+                    ours["entries"],
+                    written(a),
+                    written(b),
+                    b / a.max(1.0)
+                );
+                println!("{row}");
+                let _ = writeln!(page, "{row}");
+            }
+        }
+    }
+    let rounds = if quick { "3" } else { "11" };
+    let cluster = parse(&output(Command::new(program()?).args(["cluster", rounds]))?)?;
+    let text = format!(
+        "\n## A cluster\n\n{} pods with an identity each, in 200 namespaces: compiled in {} \
+         without origins and {} with them. The image has {} bytes, {} per subject; {} with \
+         origins.\n",
+        cluster["subjects"],
+        written(time(&cluster, "compile")),
+        written(time(&cluster, "compileWithOrigins")),
+        cluster["image"],
+        cluster["bytesPerSubject"],
+        cluster["imageWithOrigins"],
+    );
+    println!("{text}");
+    page += &text;
+    if !quick {
+        let path = root().join("docs/benchmarks.md");
+        std::fs::write(&path, page).map_err(|e| format!("docs/benchmarks.md: {e}"))?;
+    }
+    Ok(())
+}
+
+const HEAD: &str = "\
+# Benchmarks
+
+`cargo xtask bench` writes this page. netverdict and Cilium 1.20.2's Go engine (`conformance/cilium`)
+get the same policies and identities; `benches/src/one.rs` makes them. *dense*: every policy selects the
+endpoint, *spread*: one in a hundred does.
+
+- *cold*: rules and identities are objects in memory; to the verdict table (netverdict) or the policy map
+  (Cilium) of one endpoint.
+- *compile*: the same, but the identities are loaded before.
+- *recompile*: selectors know their identities, too.
+- *distil*: the policy map alone, on both sides.
+
+Times are processor time of the whole process, Cilium's garbage collector included, medians of several
+rounds. *ratio* is Cilium's time over netverdict's. Numbers of two runs differ by up to a factor of two
+where others use the machine; read ratios of less than two as \"alike\". Not shown: reading YAML, what
+agents do beside policies, and the datapath. The two engines are measured one after the other, in
+processes of their own.
+";
+
+/// The program that measures netverdict.
+fn program() -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
+    let path = target.join("release/netverdict-bench");
+    path.is_file()
+        .then_some(path)
+        .ok_or_else(|| "netverdict-bench was not built".to_owned())
+}
+
+fn output(program: &mut Command) -> Result<String, String> {
+    let name = program.get_program().to_string_lossy().into_owned();
+    let output = program.output().map_err(|e| format!("{name}: {e}"))?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{name}: {}\n{why}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|e| format!("{name}: {e}"))
+}
+
+fn parse(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|e| format!("no JSON: {e}"))
+}
+
+fn time(of: &Value, operation: &str) -> f64 {
+    of[operation].as_f64().unwrap_or(0.0)
+}
+
+fn written(nanoseconds: f64) -> String {
+    match nanoseconds {
+        n if n < 1e6 => format!("{:.1} µs", n / 1e3),
+        n => format!("{:.2} ms", n / 1e6),
+    }
+}
+
+/// Processor, number of them, load and date, as far as they can be found out.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|l| l.strip_prefix("model name"));
+    let model = model.map_or("an unknown processor", |m| {
+        m.trim_start_matches([' ', '\t', ':'])
+    });
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown").to_owned();
+    let date = output(&mut command("date", &["+%Y-%m-%d"])).unwrap_or_default();
+    format!(
+        "{model}, {count} processors, load {load} at the start, {}",
+        date.trim()
+    )
+}
