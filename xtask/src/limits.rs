@@ -26,9 +26,9 @@ const AFTER: &str = "
 is *fixed* is a constant of that name. What is said of one object counts for each stage on its way on its own: decoding, schema,
 agent, remarks. Errors come first: who refuses an object says why, whatever was left out.
 
-What many selectors select among many identities, and which ports many peers are allowed, is their product, in the answer and in
-the work; so is the work for many label selectors of `toServices` that ask for a label which many services have, and for the
-values of a requirement and the labels they are compared with. There is no limit on it but those on the text.
+What many selectors select among many identities or services, and which ports many peers are allowed, is their product, in the
+answer and in the work. There is no limit on it but those on the text. How many values a condition has does not matter to the
+labels that are compared with it, and conditions of `toServices` are worked out on sets of services, 64 in one step.
 ";
 
 /// One limit.

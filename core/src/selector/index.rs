@@ -348,7 +348,12 @@ impl SelectorIndex {
                 (SelectorOperator::NotIn | SelectorOperator::DoesNotExist, _) => continue,
                 // Prefixes match by containment, whatever the operator.
                 (_, Some(p)) => Anchor::Prefix(p.trunc()),
-                (SelectorOperator::In, None) => Anchor::Values(key, r.values.clone()),
+                (SelectorOperator::In, None) => {
+                    let mut values = r.values.to_vec();
+                    values.sort_unstable();
+                    values.dedup();
+                    Anchor::Values(key, values)
+                }
                 (SelectorOperator::Exists, None) => Anchor::Key(key),
             };
             let size = match &anchor {

@@ -12,9 +12,11 @@
 mod exceptions;
 mod index;
 mod query;
+mod values;
 
 pub use index::{SelectorId, SelectorIndex};
 pub use query::{Expression, LabelQuery};
+pub use values::Values;
 
 use crate::config::Config;
 use crate::label::{Label, LabelSet, LabelSource, keys};
@@ -32,8 +34,8 @@ pub struct Requirement {
     pub key: Label,
     /// How it is asked.
     pub operator: SelectorOperator,
-    /// Values of `In` and `NotIn`, in the order written.
-    pub values: Vec<Arc<str>>,
+    /// Values of `In` and `NotIn`.
+    pub values: Values,
 }
 
 impl Requirement {
@@ -43,7 +45,7 @@ impl Requirement {
         Self {
             key,
             operator: SelectorOperator::Exists,
-            values: Vec::new(),
+            values: Values::default(),
         }
     }
 
@@ -53,7 +55,7 @@ impl Requirement {
         Self {
             key,
             operator: SelectorOperator::DoesNotExist,
-            values: Vec::new(),
+            values: Values::default(),
         }
     }
 
@@ -61,7 +63,7 @@ impl Requirement {
     #[must_use]
     pub fn matches(&self, labels: &LabelSet) -> bool {
         let found = labels.find(&self.key);
-        let listed = || found.is_some_and(|l| self.values.iter().any(|v| **v == *l.value()));
+        let listed = || found.is_some_and(|l| self.values.has(l.value()));
         match self.operator {
             SelectorOperator::In => listed(),
             SelectorOperator::NotIn => !listed(),
@@ -74,11 +76,13 @@ impl Requirement {
     /// the key, joined by `+`, because a prefix may be in several groups.
     fn matches_encoded(&self, labels: &LabelSet) -> bool {
         let listed = || {
+            if self.values.len() > labels.as_slice().len() {
+                return self.has_encoded(labels);
+            }
             self.values.iter().any(|v| {
                 let key = format!("{}+{v}", self.key.key());
-                labels
-                    .find(&Label::new(self.key.source().clone(), key, ""))
-                    .is_some()
+                let wanted = Label::new(self.key.source().clone(), key, "");
+                labels.find(&wanted).is_some()
             })
         };
         match self.operator {
@@ -86,6 +90,23 @@ impl Requirement {
             SelectorOperator::NotIn => !listed(),
             SelectorOperator::Exists | SelectorOperator::DoesNotExist => self.matches(labels),
         }
+    }
+
+    /// True when one of the labels is the key and one of the values: the same
+    /// from the other side, where the values are more than the labels.
+    fn has_encoded(&self, labels: &LabelSet) -> bool {
+        let source = self.key.source();
+        // A key with a value is no prefix, and so nothing of that source.
+        let fits = |l: &Label| match source {
+            LabelSource::Any => true,
+            LabelSource::Cidr => false,
+            other => other == l.source(),
+        };
+        labels.iter().filter(|l| fits(l)).any(|l| {
+            let value = l.key().strip_prefix(self.key.key());
+            let value = value.and_then(|rest| rest.strip_prefix('+'));
+            value.is_some_and(|v| self.values.has(v))
+        })
     }
 }
 
@@ -317,7 +338,7 @@ impl Selector {
                     && r.key.source() == &LabelSource::K8s
                     && r.key.key() == keys::POD_NAMESPACE
             })
-            .map(|r| r.values.as_slice())
+            .map(|r| &*r.values)
     }
 
     /// Tests a label set.
@@ -397,7 +418,7 @@ impl fmt::Display for Selector {
             }
             let key = r.key.to_string();
             let key = key.strip_prefix("any:").unwrap_or(&key);
-            match (r.operator, r.values.as_slice()) {
+            match (r.operator, &*r.values) {
                 (SelectorOperator::In, [one]) if one.is_empty() => write!(f, "{key}")?,
                 (SelectorOperator::In, [one]) => write!(f, "{key}={one}")?,
                 (SelectorOperator::In, all) => write!(f, "{key} in ({})", all.join(", "))?,

@@ -138,12 +138,12 @@ impl LabelQuery {
             .map(|(k, v)| Requirement {
                 key: Label::parse_select(&k),
                 operator: SelectorOperator::In,
-                values: vec![v],
+                values: vec![v].into(),
             })
             .chain(self.expressions.into_iter().map(|e| Requirement {
                 key: Label::parse_select(&e.key),
                 operator: e.operator,
-                values: e.values,
+                values: e.values.into(),
             }))
             .collect();
         // Any order gives the same answers; this one makes messages stable.

@@ -4,13 +4,15 @@
 //! becomes the addresses of its backends; its ports play no part
 //! (Cilium 1.20.2 pkg/policy/k8s/service.go).
 
-use crate::label::{Label, keys};
+use crate::label::keys;
 use crate::object::SelectorOperator;
 use crate::object::cilium::{PolicyMember, SelectedService, ServiceRef};
 use crate::selector::{LabelQuery, Requirement, Selector};
 use crate::source::Span;
 use ahash::{AHashMap, AHashSet};
 use ipnet::IpNet;
+use roaring::{MultiOps, RoaringBitmap};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,17 +35,17 @@ pub struct Service {
 /// The services that policies may name, found by name and by label.
 #[derive(Clone, Debug, Default)]
 pub struct Services {
-    /// By namespace and name, their labels by key.
+    /// By namespace and name, the first of labels with one key only.
     all: Vec<Service>,
-    by_name: AHashMap<String, Vec<usize>>,
+    by_name: AHashMap<String, RoaringBitmap>,
     by_label: AHashMap<String, LabelPlaces>,
 }
 
-/// Where services with a label key are.
+/// Which services have a label key, by their places in the list.
 #[derive(Clone, Debug, Default)]
 struct LabelPlaces {
-    all: Vec<usize>,
-    by_value: AHashMap<String, Vec<usize>>,
+    all: RoaringBitmap,
+    by_value: AHashMap<String, RoaringBitmap>,
 }
 
 impl Services {
@@ -51,18 +53,18 @@ impl Services {
     #[must_use]
     pub fn new(mut all: Vec<Service>) -> Self {
         all.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-        let mut by_name: AHashMap<String, Vec<usize>> = AHashMap::new();
+        let mut by_name: AHashMap<String, RoaringBitmap> = AHashMap::new();
         let mut by_label: AHashMap<String, LabelPlaces> = AHashMap::new();
-        for (i, service) in all.iter_mut().enumerate() {
-            by_name.entry(service.name.clone()).or_default().push(i);
+        for (i, service) in (0u32..).zip(&mut all) {
+            by_name.entry(service.name.clone()).or_default().insert(i);
             service.labels.sort_by(|(a, _), (b, _)| a.cmp(b));
             service
                 .labels
                 .dedup_by(|(later, _), (first, _)| later == first);
             for (key, value) in &service.labels {
                 let places = by_label.entry(key.clone()).or_default();
-                places.all.push(i);
-                places.by_value.entry(value.clone()).or_default().push(i);
+                places.all.insert(i);
+                places.by_value.entry(value.clone()).or_default().insert(i);
             }
         }
         Self {
@@ -103,9 +105,9 @@ impl Services {
                 .partition_point(|s| s.namespace.as_str() <= namespace)
     }
 
-    /// The places of the services that a reference names, each once. The
-    /// selector wins when both forms are given.
-    fn named<'s>(&'s self, reference: &'s ServiceRef, known: &mut Known<'s>) -> Vec<usize> {
+    /// The places of the services that a reference names. The selector wins
+    /// when both forms are given.
+    fn named<'s>(&'s self, reference: &'s ServiceRef, known: &mut Known<'s>) -> RoaringBitmap {
         match (&reference.selector, &reference.name) {
             (
                 Some(SelectedService {
@@ -116,14 +118,14 @@ impl Services {
             ) => {
                 let query = LabelQuery::from_object(selector, "any").build(selector.span);
                 if !known.selectors.insert((&**namespace, query.key().into())) {
-                    return Vec::new();
+                    return RoaringBitmap::new();
                 }
                 self.selected(&query, self.places(namespace))
             }
             (None, Some(named)) if named.namespace.is_empty() => {
                 let name = named.service_name.value.as_str();
                 if !known.names.insert(name) {
-                    return Vec::new();
+                    return RoaringBitmap::new();
                 }
                 self.by_name.get(name).cloned().unwrap_or_default()
             }
@@ -131,61 +133,75 @@ impl Services {
                 let places = self.places(&named.namespace);
                 let inside = self.in_namespace(&named.namespace);
                 let found = inside.binary_search_by(|s| s.name.cmp(&named.service_name.value));
-                found.map(|i| places.start + i).into_iter().collect()
+                let place = found.ok().map(|i| places.start + i);
+                place
+                    .and_then(|i| u32::try_from(i).ok())
+                    .into_iter()
+                    .collect()
             }
-            (None, None) => Vec::new(),
+            (None, None) => RoaringBitmap::new(),
         }
     }
 
-    /// The services in these places that a selector selects: tested are those
-    /// that meet the condition which the fewest meet.
-    fn selected(&self, query: &Selector, inside: Range<usize>) -> Vec<usize> {
-        let rarest = query
-            .requirements()
-            .iter()
-            .filter_map(|r| self.meeting(r))
-            .min_by_key(|places| places.iter().map(|p| p.len()).sum::<usize>());
-        let meets = |i: &usize| {
-            self.all
-                .get(*i)
-                .is_some_and(|s| query.requirements().iter().all(|r| matches(r, s)))
-        };
-        let fewer =
-            rarest.filter(|lists| lists.iter().map(|l| l.len()).sum::<usize>() < inside.len());
-        let Some(lists) = fewer else {
-            return inside.filter(meets).collect();
-        };
-        lists
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|i| inside.contains(i) && meets(i))
-            .collect()
+    /// The services in these places that a selector selects. Conditions are
+    /// worked out on sets of services and not on one service after the other:
+    /// very many selectors may ask for what very many services have.
+    fn selected(&self, query: &Selector, inside: Range<usize>) -> RoaringBitmap {
+        let mut found = RoaringBitmap::new();
+        let place = |i: usize| u32::try_from(i).unwrap_or(u32::MAX);
+        found.insert_range(place(inside.start)..place(inside.end));
+        let (mut met, mut excluded) = (Vec::new(), Vec::new());
+        for requirement in query.requirements() {
+            match requirement.operator {
+                SelectorOperator::In | SelectorOperator::Exists => &mut met,
+                SelectorOperator::NotIn | SelectorOperator::DoesNotExist => &mut excluded,
+            }
+            .push(self.with_label(requirement));
+        }
+        // The fewest first, so that little is left for the others.
+        met.sort_by_cached_key(|places| places.len());
+        for places in met {
+            if found.is_empty() {
+                break;
+            }
+            found &= &*places;
+        }
+        for places in excluded {
+            if found.is_empty() {
+                break;
+            }
+            found -= &*places;
+        }
+        found
     }
 
-    /// Where the services are that meet a condition; `None` when it takes
-    /// some away instead.
-    fn meeting(&self, requirement: &Requirement) -> Option<Vec<&[usize]>> {
-        let places = self.by_label.get(Label::key(&requirement.key));
+    /// The services that have the label of a condition, with one of its values
+    /// if it names any. Label sources are ignored: a service's labels have
+    /// none.
+    fn with_label(&self, requirement: &Requirement) -> Cow<'_, RoaringBitmap> {
+        let Some(places) = self.by_label.get(requirement.key.key()) else {
+            return Cow::default();
+        };
         match requirement.operator {
-            SelectorOperator::Exists => {
-                Some(places.map(|p| p.all.as_slice()).into_iter().collect())
-            }
-            SelectorOperator::In => {
+            SelectorOperator::Exists | SelectorOperator::DoesNotExist => Cow::Borrowed(&places.all),
+            SelectorOperator::In | SelectorOperator::NotIn => {
                 let mut values: Vec<&str> = requirement.values.iter().map(|v| &**v).collect();
                 values.sort_unstable();
                 values.dedup();
-                let lists = values.into_iter().filter_map(|v| places?.by_value.get(v));
-                Some(lists.map(Vec::as_slice).collect())
+                let with_value = |v: &str| places.by_value.get(v);
+                match values.as_slice() {
+                    [one] => with_value(one).map_or_else(Cow::default, Cow::Borrowed),
+                    all => Cow::Owned(all.iter().filter_map(|v| with_value(v)).union()),
+                }
             }
-            SelectorOperator::NotIn | SelectorOperator::DoesNotExist => None,
         }
     }
 }
 
-/// References of a member that were looked up: again they name nothing new.
+/// What a member has named so far: again it adds nothing.
 #[derive(Default)]
 struct Known<'s> {
+    services: RoaringBitmap,
     names: AHashSet<&'s str>,
     selectors: AHashSet<(&'s str, Arc<str>)>,
 }
@@ -201,21 +217,22 @@ pub(super) struct ServicePeers {
 
 /// The peers behind the services a member names.
 pub(super) fn service_peers(member: &PolicyMember, services: &Services) -> ServicePeers {
-    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    let mut pairs: Vec<(u32, usize)> = Vec::new();
     let mut known = Known::default();
     for (r, reference) in member.services.iter().enumerate() {
-        let found = services.named(reference, &mut known);
-        pairs.extend(found.into_iter().map(|service| (service, r)));
+        // A service behind several references is a peer of the first.
+        let found = services.named(reference, &mut known) - &known.services;
+        pairs.extend(found.iter().map(|service| (service, r)));
+        known.services |= found;
     }
     // In the order of the services, as the agent goes over them.
     pairs.sort_unstable();
-    // A service behind several references is a peer of the first.
-    pairs.dedup_by_key(|(service, _)| *service);
     let mut peers = ServicePeers::default();
     for (service, reference) in pairs {
-        let (Some(service), Some(reference)) =
-            (services.all.get(service), member.services.get(reference))
-        else {
+        let (Some(service), Some(reference)) = (
+            services.all.get(service as usize),
+            member.services.get(reference),
+        ) else {
             continue;
         };
         if service.selector.is_empty() {
@@ -235,22 +252,4 @@ pub(super) fn service_peers(member: &PolicyMember, services: &Services) -> Servi
         peers.endpoints.push((query, reference.span));
     }
     peers
-}
-
-/// Label sources are ignored: a service's labels have none.
-fn matches(requirement: &Requirement, service: &Service) -> bool {
-    let key = Label::key(&requirement.key);
-    let value = service
-        .labels
-        .binary_search_by(|(k, _)| k.as_str().cmp(key))
-        .ok()
-        .and_then(|i| service.labels.get(i))
-        .map(|(_, v)| v.as_str());
-    let listed = || value.is_some_and(|v| requirement.values.iter().any(|r| &**r == v));
-    match requirement.operator {
-        SelectorOperator::In => listed(),
-        SelectorOperator::NotIn => !listed(),
-        SelectorOperator::Exists => value.is_some(),
-        SelectorOperator::DoesNotExist => value.is_none(),
-    }
 }
