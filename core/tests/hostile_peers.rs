@@ -70,7 +70,7 @@ fn very_many_exceptions() {
 
 #[test]
 fn very_many_services_by_name_and_by_label() {
-    const MANY: usize = 5_000;
+    const MANY: usize = 3_000;
     let services = list(MANY, |i| {
         format!(
             "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s{i}, namespace: n{}, labels: {{all: x, number: y{i}}}}}\n\

@@ -208,30 +208,43 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let limit = (length / 3).clamp(1, 3);
+    let word: Vec<char> = word.to_lowercase().chars().collect();
     candidates
         .into_iter()
         // No nearer than their lengths are; and long words cost nothing.
         .filter(|c| c.chars().count().abs_diff(length) <= limit)
-        .map(|c| (edit_distance(&word.to_lowercase(), &c.to_lowercase()), c))
-        .filter(|(d, _)| *d <= limit)
-        .min_by_key(|(d, c)| (*d, *c))
+        .filter_map(|c| {
+            let letters: Vec<char> = c.to_lowercase().chars().collect();
+            let distance = edit_distance(&word, &letters);
+            (distance <= limit).then_some((distance, c))
+        })
+        .min()
         .map(|(_, c)| c)
 }
 
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+/// How many letters must be added, left out or replaced.
+fn edit_distance(a: &[char], b: &[char]) -> usize {
+    // What both begin and end with plays no part.
+    let begin = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (a.split_at(begin).1, b.split_at(begin).1);
+    let pairs = a.iter().rev().zip(b.iter().rev());
+    let end = pairs.take_while(|(a, b)| a == b).count();
+    let a = a.split_at(a.len() - end).0;
+    let b = b.split_at(b.len() - end).0;
+    // How far what was seen of `a` is from each beginning of `b`.
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
+    let mut next = Vec::with_capacity(row.len());
+    for (i, ca) in a.iter().enumerate() {
         let mut diagonal = i;
         let mut left = i + 1;
-        let mut next = Vec::with_capacity(row.len());
+        next.clear();
         next.push(left);
-        for (&up, &cb) in row.iter().skip(1).zip(&b) {
+        for (&up, cb) in row.iter().skip(1).zip(b) {
             left = (diagonal + usize::from(ca != cb)).min(up + 1).min(left + 1);
             diagonal = up;
             next.push(left);
         }
-        row = next;
+        std::mem::swap(&mut row, &mut next);
     }
     row.last().copied().unwrap_or(0)
 }
@@ -248,6 +261,18 @@ mod tests {
         assert_eq!(suggest("exceptCIDRs", fields), None);
         assert_eq!(suggest("zzz", fields), None);
         assert_eq!(suggest("longhorn-system", ["vendor-system"]), None);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        for (a, b, distance) in [
+            ("kitten", "sitting", 3),
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("aaa", "aa", 1),
+            ("xabcy", "abc", 2),
+            ("ab", "ba", 2),
+            ("axb", "ab", 1),
+        ] {
+            let letters = |text: &str| text.chars().collect::<Vec<char>>();
+            assert_eq!(edit_distance(&letters(a), &letters(b)), distance, "{a} {b}");
+            assert_eq!(edit_distance(&letters(b), &letters(a)), distance, "{b} {a}");
+        }
     }
 }
