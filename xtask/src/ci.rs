@@ -12,6 +12,9 @@ use crate::{sanitize, testdata, worlds};
 /// Scenarios in the required conformance run.
 const SCENARIOS: u64 = 200;
 
+/// The test that asks Cilium's engine about the naive evaluator.
+const NAIVE_TEST: &str = "cilium_agrees_with_the_naive_evaluator";
+
 /// Checks that the tools which the jobs call are there.
 fn tools() -> Result<Tally, String> {
     // What it cannot install is named there, and skipped later.
@@ -95,8 +98,9 @@ pub(crate) fn run() -> Result<bool, String> {
             check(doc)
         });
         job.step("tests", || {
-            let mut test = cargo(&["test", "--workspace", "--no-fail-fast"]);
-            run_tests(&mut test, cargo_test_line)
+            let mut test = cargo(&["test", "--workspace", "--no-fail-fast", "--"]);
+            // It has a step of its own.
+            run_tests(test.args(["--skip", NAIVE_TEST]), cargo_test_line)
         });
     });
     job.step("tables in C, C++ and BPF", || {
@@ -130,6 +134,7 @@ pub(crate) fn run() -> Result<bool, String> {
         run_tests(&mut test, go_test_line)
     });
     conformance_step(&mut job, SCENARIOS);
+    job.step("conformance: the naive evaluator", naive_evaluator);
     Ok(job.finish())
 }
 
@@ -142,6 +147,25 @@ pub(crate) fn soak() -> Result<bool, String> {
     conformance_step(&mut job, 2000);
     fuzz::steps(&mut job, &fuzz::Run::default())?;
     Ok(job.finish())
+}
+
+/// Cilium's engine and the naive evaluator on the same scenarios.
+fn naive_evaluator() -> Result<Tally, String> {
+    let mut test = cargo(&[
+        "test",
+        "--package=netverdict-reference",
+        "--test=scenarios",
+        "--",
+        "--ignored",
+        "--exact",
+        NAIVE_TEST,
+    ]);
+    test.env("NETVERDICT_ORACLE", oracle::path());
+    let tally = run_tests(&mut test, cargo_test_line)?;
+    if tally.passed + tally.failed == 0 {
+        return Err(format!("there is no test {NAIVE_TEST}"));
+    }
+    Ok(tally)
 }
 
 fn conformance_step(job: &mut Job, count: u64) {

@@ -2,8 +2,8 @@
 //!
 //! `NETVERDICT_CASES` says how many scenarios to try (200), `NETVERDICT_SEED`
 //! where to begin (0). The test that asks Cilium's engine is ignored unless
-//! asked for: it wants the path of `cilium-oracle` in `NETVERDICT_ORACLE`. A
-//! failing scenario is cut down to the policies it needs.
+//! asked for, as `cargo xtask ci` does: it wants the path of `cilium-oracle` in
+//! `NETVERDICT_ORACLE`. A failing scenario is cut down to the policies it needs.
 
 use netverdict::scenario::{Answer, Scenario};
 use netverdict_reference::generate::{Profile, generate};
