@@ -215,6 +215,22 @@ impl Sources {
         id
     }
 
+    /// Puts another text in the place of one that nothing refers to any more;
+    /// false when there is no such id.
+    pub fn replace(
+        &mut self,
+        id: SourceId,
+        name: impl Into<Arc<str>>,
+        text: impl Into<Arc<str>>,
+    ) -> bool {
+        let slot = self.all.get_mut(id.0 as usize);
+        let known = slot.is_some();
+        if let Some(slot) = slot {
+            *slot = Source::new(name.into(), text.into());
+        }
+        known
+    }
+
     /// The source of that id.
     #[must_use]
     pub fn get(&self, id: SourceId) -> Option<&Source> {
@@ -261,5 +277,16 @@ mod tests {
         assert_eq!(src.position(10_000).line, 3);
         assert_eq!(src.line(2), Some("b: \u{1F600}x"));
         assert_eq!(sources.locate(Span::new(id, x, x + 1)), "a.yaml:2:5");
+    }
+
+    #[test]
+    fn a_text_takes_the_place_of_another() {
+        let mut sources = Sources::new();
+        let id = sources.add("a.yaml", "a\nb\n");
+        let other = sources.add("other.yaml", "x");
+        assert!(sources.replace(id, "b.yaml", "\n\n\nc"));
+        assert_eq!(sources.locate(Span::new(id, 3, 4)), "b.yaml:4:1");
+        assert_eq!(sources.get(other).unwrap().text(), "x");
+        assert!(!sources.replace(SourceId(2), "c.yaml", ""));
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::conformance::{self, Run};
 use crate::docs;
+use crate::ffi;
 use crate::fuzz;
+use crate::header;
 use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
@@ -81,6 +83,7 @@ pub(crate) fn run() -> Result<bool, String> {
     with_oracle(&mut job, |job| {
         job.step("format", || check(cargo(&["fmt", "--all", "--check"])));
         job.step("generated pages", || docs::run(true).map(|()| Tally::ONE));
+        job.step("C headers", || header::run(true).map(|()| Tally::ONE));
         job.step("clippy", || {
             check(cargo(&[
                 "clippy",
@@ -108,6 +111,7 @@ pub(crate) fn run() -> Result<bool, String> {
         let mut test = cargo(&["test"]);
         run_tests(test.args(arguments), cargo_test_line)
     });
+    job.step("C ABI in C and C++", ffi::programs);
     job.step("tables with AddressSanitizer", sanitize::address);
     job.step("publication: every order of steps", || {
         // A build of its own: the model checker's atomics are in it.
@@ -144,6 +148,7 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("tools", tools);
     job.step("Cilium's engine", || job::run(&mut oracle::build()));
     job.step("tables in Miri", sanitize::miri);
+    job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
     conformance_step(&mut job, 2000);
     fuzz::steps(&mut job, &fuzz::Run::default())?;
     Ok(job.finish())

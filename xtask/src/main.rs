@@ -5,7 +5,10 @@ mod ci;
 mod conformance;
 mod diagnostics;
 mod docs;
+mod ffi;
 mod fuzz;
+mod header;
+mod install;
 mod job;
 mod limits;
 mod oracle;
@@ -32,6 +35,9 @@ usage: cargo xtask <job>
   bench [--quick]       one endpoint and a cluster, beside Cilium's engine; writes docs/benchmarks.md
                         (--quick: small sizes, nothing is written)
   docs [--check]        write the generated pages of docs/, or see that they are up to date
+  install --prefix DIR  build the C libraries and install them with headers, for pkg-config and CMake
+  ffi [--long]          the C ABI in C and C++, with sanitizers (--long: Valgrind, ThreadSanitizer)
+  header [--check]      write the C headers of ffi/include, or see that they are up to date
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
   soak                  everything that takes long
 ";
@@ -65,6 +71,16 @@ fn main() -> ExitCode {
         Some("docs") => {
             options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
         }
+        Some("install") => match options(arguments, &["--prefix="]).as_deref() {
+            Ok([(_, prefix)]) => install::run(prefix, install::Profile::Release).map(|()| true),
+            Ok(_) => Err("install needs --prefix DIR".into()),
+            Err(message) => Err(message.clone()),
+        },
+        Some("ffi") => options(arguments, &["--long"]).and_then(|o| ffi_job(!o.is_empty())),
+        Some("header") => {
+            let check = options(arguments, &["--check"]);
+            check.and_then(|o| header::run(!o.is_empty()).map(|()| true))
+        }
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(1);
@@ -78,6 +94,16 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+fn ffi_job(long: bool) -> Result<bool, String> {
+    let mut job = job::Job::default();
+    if long {
+        job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
+    } else {
+        job.step("C ABI in C and C++", ffi::programs);
+    }
+    Ok(job.finish())
 }
 
 fn testdata_job(options: &[(&str, &str)]) -> Result<bool, String> {

@@ -41,6 +41,18 @@ pub(crate) fn miri() -> Result<Tally, String> {
     run_tests(&mut test, cargo_test_line)
 }
 
+/// `cargo test` with a nightly compiler that has the sources of its library,
+/// and its machine.
+pub(crate) fn nightly_test() -> Option<(Command, String)> {
+    let host = host()?;
+    let output = nightly(&["rustc", "--print", "sysroot"]).output().ok()?;
+    let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let sources = std::path::Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.toml");
+    sources
+        .exists()
+        .then(|| (nightly(&["cargo", "test"]), host))
+}
+
 fn nightly(arguments: &[&str]) -> Command {
     let mut command = command("rustup", &["run", "nightly"]);
     command.args(arguments);

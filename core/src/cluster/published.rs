@@ -12,6 +12,7 @@ use crate::compile::{
 };
 use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
+use crate::object::ObjectRef;
 use crate::policy_map::{Key, NamedPorts};
 use crate::resolve::{Applying, ResolveError, SubjectPolicy};
 use ahash::AHashMap;
@@ -171,6 +172,12 @@ impl PublishedCluster {
     pub fn set_proxy_ports(&mut self, of: Option<ProxyPortsOf>) -> Result<Update, CompileError> {
         self.proxy_ports = of;
         self.update(true)
+    }
+
+    /// As [`Cluster::set_open_policies`]: tables do not know of doubts, so
+    /// nothing is to be written.
+    pub fn set_open_policies(&mut self, policies: Vec<ObjectRef>) {
+        self.cluster.set_open_policies(policies);
     }
 
     /// Numbers of subjects that are gone may be given to others; see

@@ -1,0 +1,391 @@
+//! Questions about flows, endpoints and identities.
+//!
+//! In: names, and flows as JSON. Out: numbers, and explanations as JSON.
+
+use super::state::State;
+use super::{ask, json, netverdict_engine, refusal};
+use crate::buffer::{netverdict_buffer, netverdict_str};
+use crate::error::{Failure, netverdict_error};
+use crate::handle::Out;
+use crate::pointer::{self, Place, Sized0};
+use crate::status::{NETVERDICT_JSON, NETVERDICT_NOT_FOUND, NETVERDICT_PEER, netverdict_status};
+use netverdict::cluster::{Decision, Flow, Peer, SideAnswer, Target};
+use netverdict::explain::{Explanation, JsonExplanation};
+use netverdict::identity::Reserved;
+use netverdict::rule::{Rule, protocol};
+use netverdict::source::Sources;
+use serde::{Deserialize, Serialize};
+
+/// A flow, as callers write it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Asked {
+    from: String,
+    to: String,
+    port: String,
+    icmp: String,
+    icmpv6: String,
+    fragment: bool,
+}
+
+/// A rule, and where it is written.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct JsonRule {
+    /// `Kind/namespace/name`.
+    rule: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    file: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    line: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    column: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl JsonRule {
+    pub(super) fn new(rule: &Rule, sources: &Sources) -> Self {
+        let origin = &rule.origin;
+        let source = sources.get(origin.span.source);
+        let source = source.filter(|_| !origin.is_synthesized());
+        let at = source.map(|s| (s.name().to_owned(), s.position(origin.span.start)));
+        Self {
+            rule: origin.id(),
+            path: origin.path.clone(),
+            line: at.as_ref().map_or(0, |(_, p)| p.line),
+            column: at.as_ref().map_or(0, |(_, p)| p.column),
+            file: at.map(|(file, _)| file).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonFlow {
+    from: String,
+    to: String,
+    protocol: String,
+    port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_code: Option<u8>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fragment: bool,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    why: Vec<String>,
+    egress: Option<JsonSide>,
+    ingress: Option<JsonSide>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonSide {
+    subject: String,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    why: Vec<String>,
+    peer: Option<u32>,
+    #[serde(rename = "match")]
+    match_type: &'static str,
+    key: Option<JsonKey>,
+    code: i16,
+    proxy_port: u16,
+    parser: &'static str,
+    auth: u8,
+    rules: Vec<JsonRule>,
+    explanation: Option<JsonExplanation>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonKey {
+    identity: u32,
+    protocol: u8,
+    port: u16,
+    port_prefix: u8,
+}
+
+fn word(decision: &Decision) -> (&'static str, Vec<String>) {
+    match decision {
+        Decision::Verdict(verdict) => (verdict.as_str(), Vec::new()),
+        Decision::Unknown { why } => ("unknown", why.clone()),
+    }
+}
+
+fn side(side: &SideAnswer, explanation: Option<&Explanation>, sources: &Sources) -> JsonSide {
+    let (verdict, why) = word(&side.decision);
+    let redirect = side.entry.as_ref().and_then(|(key, entry)| {
+        let map = &side.policy.as_ref()?.map;
+        map.direction(key.direction).redirect_of(entry)
+    });
+    JsonSide {
+        subject: side.subject.clone(),
+        verdict,
+        why,
+        peer: side.peer.map(|id| id.0),
+        match_type: side.match_type.as_str(),
+        key: side.entry.as_ref().map(|(key, _)| JsonKey {
+            identity: key.identity.0,
+            protocol: key.l4.protocol,
+            port: key.l4.port,
+            port_prefix: key.l4.port_prefix,
+        }),
+        code: side.code,
+        proxy_port: side.proxy_port,
+        parser: redirect.map_or("", |r| r.parser.as_str()),
+        auth: side.auth_type,
+        rules: side
+            .rules
+            .iter()
+            .map(|r| JsonRule::new(r, sources))
+            .collect(),
+        explanation: explanation.map(|e| JsonExplanation::new(e, sources)),
+    }
+}
+
+fn wrong(message: String) -> Failure {
+    Failure::new(NETVERDICT_JSON, message)
+}
+
+impl Asked {
+    /// IP protocol, port or ICMP type, ICMP code.
+    fn packet(&self) -> Result<(u8, u16, Option<u8>), Failure> {
+        let number = |name: &str| {
+            let known = protocol::number(name).or_else(|| name.parse().ok());
+            known.ok_or_else(|| wrong(format!("`{name}` is no protocol")))
+        };
+        let icmp = |own: u8, text: &str| {
+            let (kind, code) = text.split_once('/').unwrap_or((text, ""));
+            let bad = || wrong(format!("`{text}` is no ICMP type, or type/code"));
+            let kind: u8 = kind.parse().map_err(|_| bad())?;
+            let code = match code {
+                "" => None,
+                code => Some(code.parse().map_err(|_| bad())?),
+            };
+            Ok((own, u16::from(kind), code))
+        };
+        match (&*self.port, &*self.icmp, &*self.icmpv6) {
+            (text, "", "") if !text.is_empty() => match text.split_once('/') {
+                Some((port, name)) => {
+                    let bad = |_| wrong(format!("`{port}` is no port"));
+                    Ok((number(name)?, port.parse().map_err(bad)?, None))
+                }
+                None => Ok((number(text)?, 0, None)),
+            },
+            ("", text, "") if !text.is_empty() => icmp(protocol::ICMP, text),
+            ("", "", text) if !text.is_empty() => icmp(protocol::ICMPV6, text),
+            _ => Err(wrong(
+                "a flow has one of `port`, `icmp` and `icmpv6`".into(),
+            )),
+        }
+    }
+}
+
+fn peer(engine: &State, text: &str) -> Result<Peer, Failure> {
+    let found = engine.cluster().peer(text);
+    found.map_err(|d| refusal(NETVERDICT_PEER, &d, engine.sources()))
+}
+
+fn explain(engine: &State, question: &str) -> Result<JsonFlow, Failure> {
+    let asked: Asked =
+        serde_json::from_str(question).map_err(|e| wrong(format!("question: {e}")))?;
+    let (protocol, port, icmp_code) = asked.packet()?;
+    let (from, to) = (peer(engine, &asked.from)?, peer(engine, &asked.to)?);
+    let why = engine.cluster().explain(&Flow {
+        from: &from,
+        to: &to,
+        protocol,
+        port,
+        icmp_code,
+        untracked_fragment: asked.fragment,
+    });
+    let (verdict, open) = word(&why.answer.overall);
+    let name = netverdict::rule::protocol::name(protocol);
+    let told = |s: &Option<SideAnswer>, e: &Option<Explanation>| {
+        s.as_ref().map(|s| side(s, e.as_ref(), engine.sources()))
+    };
+    Ok(JsonFlow {
+        from: from.to_string(),
+        to: to.to_string(),
+        protocol: name.map_or_else(|| protocol.to_string(), str::to_owned),
+        port,
+        icmp_code,
+        fragment: asked.fragment,
+        verdict,
+        why: open,
+        egress: told(&why.answer.egress, &why.egress),
+        ingress: told(&why.answer.ingress, &why.ingress),
+    })
+}
+
+/// What happens to a flow, and why, as JSON. The question is JSON: `from` and
+/// `to` ("shop/web", an address, a prefix, an entity, a DNS name), and one of
+/// `port` ("443/TCP", "GRE"), `icmp` and `icmpv6` (a type, or "type/code");
+/// `fragment`: true for a fragment whose port is unknown. The answer has
+/// `verdict` ("allow", "deny", "default-deny", "redirect", "auth-required",
+/// "unknown"), and of each side with a policy, `egress` of the sender and
+/// `ingress` of the receiver, what its policy says, by which rules, and an
+/// `explanation` with every other candidate.
+///
+/// # Safety
+/// By the rules of the ABI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn netverdict_engine_explain(
+    engine: *const netverdict_engine,
+    question: netverdict_str,
+    buffer: *mut *mut netverdict_buffer,
+    error: *mut *mut netverdict_error,
+) -> netverdict_status {
+    // SAFETY: by the rules of the ABI.
+    unsafe {
+        ask(engine, error, |engine| {
+            let out = Out::new(buffer, "buffer")?;
+            let question = pointer::text(question, "question")?;
+            out.set(json(&explain(engine, question)?)?);
+            Ok(())
+        })
+    }
+}
+
+/// The security identity of an endpoint, address, prefix or entity. A prefix
+/// that no policy names has that of the longest one around it.
+///
+/// # Safety
+/// By the rules of the ABI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn netverdict_engine_identity(
+    engine: *const netverdict_engine,
+    of: netverdict_str,
+    identity: *mut u32,
+    error: *mut *mut netverdict_error,
+) -> netverdict_status {
+    // SAFETY: by the rules of the ABI.
+    unsafe {
+        ask(engine, error, |engine| {
+            let out = Place::new(identity, "identity")?;
+            let text = pointer::name(of, "of")?;
+            let cluster = engine.cluster();
+            let id = match peer(engine, text)?.target {
+                Target::Endpoint(e) => Some(e.identity),
+                Target::Address(ip) => Some(cluster.identity_at(ip, None)),
+                Target::Prefix(prefix) => {
+                    Some(cluster.ipcache().longest_cover(&prefix).map_or_else(
+                        || cluster.identity_at(prefix.network(), None),
+                        |(_, e)| e.id,
+                    ))
+                }
+                Target::Entity(name) => Reserved::by_name(name).map(|r| r.id),
+                Target::Name(_) => None,
+            };
+            let id = id.ok_or_else(|| {
+                let message = format!("`{text}` has no identity of its own");
+                Failure::new(NETVERDICT_NOT_FOUND, message)
+            })?;
+            out.set(id.0);
+            Ok(())
+        })
+    }
+}
+
+/// The labels of an identity, as a JSON array of "source:key=value".
+/// NETVERDICT_NOT_FOUND when it is not in force.
+///
+/// # Safety
+/// By the rules of the ABI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn netverdict_engine_identity_labels(
+    engine: *const netverdict_engine,
+    identity: u32,
+    buffer: *mut *mut netverdict_buffer,
+    error: *mut *mut netverdict_error,
+) -> netverdict_status {
+    // SAFETY: by the rules of the ABI.
+    unsafe {
+        ask(engine, error, |engine| {
+            let out = Out::new(buffer, "buffer")?;
+            let id = netverdict::identity::NumericIdentity(identity);
+            let labels = engine.cluster().identities().get(id).ok_or_else(|| {
+                let message = format!("there is no identity {identity}");
+                Failure::new(NETVERDICT_NOT_FOUND, message)
+            })?;
+            let mut labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
+            labels.sort();
+            out.set(json(&labels)?);
+            Ok(())
+        })
+    }
+}
+
+/// Where an endpoint stands in the table.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct netverdict_subject {
+    /// sizeof(netverdict_subject), set by the caller.
+    pub struct_size: usize,
+    /// The subject, for questions to the table. Endpoints of one identity with
+    /// the same named ports share one.
+    pub subject: u32,
+    /// The endpoint's own number, which the table's index knows.
+    pub endpoint: u32,
+    /// Its security identity.
+    pub identity: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+// SAFETY: it begins with its size; it is only written.
+unsafe impl Sized0 for netverdict_subject {
+    const FIRST: usize = pointer::words(1) + 16;
+}
+const _: () = assert!(size_of::<netverdict_subject>() == pointer::words(1) + 16);
+
+/// Finds the subject of an endpoint ("shop/web"), or of "host" where the host
+/// firewall is on. NETVERDICT_NOT_FOUND when it has none: to it and from it nothing
+/// may pass. `subject` has its struct_size set.
+///
+/// # Safety
+/// By the rules of the ABI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn netverdict_engine_subject(
+    engine: *const netverdict_engine,
+    endpoint: netverdict_str,
+    subject: *mut netverdict_subject,
+    error: *mut *mut netverdict_error,
+) -> netverdict_status {
+    // SAFETY: by the rules of the ABI.
+    unsafe {
+        ask(engine, error, |engine| {
+            let text = pointer::name(endpoint, "endpoint")?;
+            let published = engine.published();
+            let number = match text {
+                "host" => Some(0),
+                _ => match peer(engine, text)?.target {
+                    Target::Endpoint(e) => published.endpoint_number(&e.to_string(), e.kind),
+                    _ => None,
+                },
+            };
+            let mut subjects = published.subjects();
+            let found = number.and_then(|n| subjects.find(|s| s.endpoints.contains(&n)));
+            let (Some(number), Some(found)) = (number, found) else {
+                let message = format!("`{text}` has no policy in the table");
+                return Err(Failure::new(NETVERDICT_NOT_FOUND, message));
+            };
+            let told = netverdict_subject {
+                struct_size: 0,
+                subject: found.number,
+                endpoint: number,
+                identity: found.identity.0,
+                reserved: 0,
+            };
+            pointer::write_sized(subject, "subject", &told)
+        })
+    }
+}

@@ -1,0 +1,386 @@
+//! The C ABI, tried by programs in C and C++.
+//!
+//! In: the compilers of this machine. Out: every program of `ffi/tests/c` as
+//! C99 and C++17, with the shared and the static library, with sanitizers, in
+//! Valgrind; and all cases of testdata/ through the C ABI.
+
+use crate::install::{self, Profile, target_folder};
+use crate::job::{self, Tally, cargo_test_line, command, root, run_tests};
+use crate::{sanitize, testdata};
+use netverdict_compare::Case;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-pedantic", "-Wshadow", "-Werror"];
+const C99: [&str; 3] = ["cc", "-std=c99", "-xc"];
+const CXX17: [&str; 3] = ["c++", "-std=c++17", "-xc++"];
+const SANITIZED: [&str; 3] = [
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-g",
+];
+const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
+
+/// What the programs are built with and against.
+struct Bench {
+    prefix: PathBuf,
+    out: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Result<Self, String> {
+        let out = target_folder().join("ffi");
+        let prefix = out.join("prefix");
+        std::fs::create_dir_all(&out).map_err(|e| format!("{}: {e}", out.display()))?;
+        let text = prefix.to_str().ok_or("the target folder is not UTF-8")?;
+        install::run(text, Profile::Dev)?;
+        Ok(Self { prefix, out })
+    }
+
+    fn lib(&self) -> PathBuf {
+        self.prefix.join("lib")
+    }
+
+    /// Builds a program of `ffi/tests/c`; `name` says how.
+    fn build(&self, source: &str, name: &str, how: &How) -> Result<PathBuf, String> {
+        let program = self.out.join(format!("{source}-{name}"));
+        let [compiler, standard, language] = how.language;
+        let mut cc = command(compiler, &[standard, language]);
+        cc.args(WARNINGS).args(how.options);
+        cc.arg("-I").arg(self.prefix.join("include"));
+        cc.arg(root().join("ffi/tests/c").join(format!("{source}.c")));
+        cc.args(["-xnone", "-o"]).arg(&program);
+        if how.shared {
+            cc.arg("-L")
+                .arg(self.lib())
+                .arg(format!("-l{}", how.library));
+            cc.arg(format!("-Wl,-rpath,{}", self.lib().display()));
+        } else {
+            cc.arg(self.lib().join(format!("lib{}.a", how.library)));
+        }
+        cc.args(SYSTEM);
+        job::run(&mut cc)?;
+        Ok(program)
+    }
+}
+
+struct How {
+    language: [&'static str; 3],
+    options: &'static [&'static str],
+    library: &'static str,
+    shared: bool,
+}
+
+const SHARED_C: How = How {
+    language: C99,
+    options: &["-O1"],
+    library: "netverdict",
+    shared: true,
+};
+
+fn skip(why: &str) -> Tally {
+    println!("skipped: {why}");
+    Tally {
+        skipped: 1,
+        ..Tally::default()
+    }
+}
+
+/// True when a program of that name starts.
+fn there(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdout(Stdio::null());
+    command
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+}
+
+/// The programs, as a required check runs them.
+pub(crate) fn programs() -> Result<Tally, String> {
+    if !there("cc") || !there("c++") {
+        return Ok(skip("no C and C++ compilers"));
+    }
+    let bench = Bench::new()?;
+    let mut tally = Tally::default();
+    let static_cxx = How {
+        language: CXX17,
+        library: "netverdict",
+        shared: false,
+        ..SHARED_C
+    };
+    let sanitized = How {
+        options: &SANITIZED,
+        ..SHARED_C
+    };
+    for source in ["api", "threads"] {
+        for (name, how) in [
+            ("c99", &SHARED_C),
+            ("c++17", &static_cxx),
+            ("sanitized", &sanitized),
+        ] {
+            let program = bench.build(source, name, how)?;
+            println!("{source}, {name}");
+            let mut run = Command::new(program);
+            // Memory of the library that nobody freed counts, too.
+            run.env("ASAN_OPTIONS", "detect_leaks=1");
+            tally += job::run(&mut run)?;
+        }
+    }
+    tally += documented(&bench)?;
+    tally += tables(&bench)?;
+    tally += symbols(&bench)?;
+    tally += cxx(&bench)?;
+    tally += cmake(&bench)?;
+    let program = bench.build("scenario", "c99", &SHARED_C)?;
+    tally += replay(&[&path(&program)?])?;
+    Ok(tally)
+}
+
+/// The program that docs/c-abi.md begins with.
+fn documented(bench: &Bench) -> Result<Tally, String> {
+    let page = root().join("docs/c-abi.md");
+    let page = std::fs::read_to_string(&page).map_err(|e| format!("{}: {e}", page.display()))?;
+    let code = page
+        .split("```c\n")
+        .nth(1)
+        .and_then(|c| c.split("```").next());
+    let source = bench.out.join("documented.c");
+    let code = code.ok_or("docs/c-abi.md has no program in C")?;
+    std::fs::write(&source, code).map_err(|e| format!("{}: {e}", source.display()))?;
+    let program = bench.out.join("documented");
+    let mut cc = command("cc", &["-std=c99"]);
+    cc.args(WARNINGS).args(SANITIZED);
+    cc.arg("-I").arg(bench.prefix.join("include")).arg(&source);
+    cc.arg(bench.lib().join("libnetverdict.a")).args(SYSTEM);
+    cc.arg("-o").arg(&program);
+    job::run(&mut cc)?;
+    let text = output(&mut Command::new(program))?;
+    if !text.contains("\"verdict\":\"default-deny\"") {
+        return Err(format!("the program of docs/c-abi.md says {text}"));
+    }
+    Ok(Tally::ONE)
+}
+
+/// The library of tables says the same as the header without a library.
+fn tables(bench: &Bench) -> Result<Tally, String> {
+    let image = bench.out.join("golden");
+    let case = root().join("testdata/cases/golden/g21-allow-b-deny-b-at-80.json");
+    let text = std::fs::read_to_string(&case).map_err(|e| format!("{}: {e}", case.display()))?;
+    let case = Case::parse(&text).map_err(|e| format!("{}: {e}", case.display()))?;
+    let bytes = case.scenario.prepare().compile();
+    let bytes = bytes.map_err(|(subject, e)| format!("subject {subject}: {e}"))?;
+    std::fs::write(&image, bytes).map_err(|e| format!("{}: {e}", image.display()))?;
+    let mut tally = Tally::default();
+    for (name, language, shared) in [("c99", C99, true), ("c++17", CXX17, false)] {
+        let how = How {
+            language,
+            options: &SANITIZED,
+            library: "netverdict_table",
+            shared,
+        };
+        let program = bench.build("table", name, &how)?;
+        println!("table, {name}");
+        tally += job::run(Command::new(program).arg(&image))?;
+    }
+    Ok(tally)
+}
+
+/// Exactly the functions of the headers are exported, and the sonames have the
+/// number of the ABI.
+fn symbols(bench: &Bench) -> Result<Tally, String> {
+    if !there("nm") || !there("readelf") {
+        return Ok(skip("no nm and readelf"));
+    }
+    let declared = |header: &str| -> Result<Vec<String>, String> {
+        let path = bench.prefix.join("include").join(header);
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let code = text
+            .lines()
+            .filter(|l| !l.trim_start().starts_with(['*', '/', 't']));
+        // Types begin with `t`, which no function's line does.
+        let names = code.filter_map(|l| {
+            let before = l.split_once('(')?.0;
+            let name = before.rsplit([' ', '*']).next()?;
+            name.starts_with("netverdict_").then(|| name.to_owned())
+        });
+        Ok(names.collect())
+    };
+    let table = declared("netverdict_view.h")?;
+    let mut all = declared("netverdict.h")?;
+    all.extend(table.iter().cloned());
+    let mut tally = Tally::default();
+    for (library, mut expected) in [("netverdict", all), ("netverdict_table", table)] {
+        let path = bench.lib().join(format!("lib{library}.so"));
+        let mut found: Vec<String> =
+            output(Command::new("nm").args(["-D", "--defined-only"]).arg(&path))?
+                .lines()
+                .filter_map(|l| l.rsplit(' ').next())
+                .map(str::to_owned)
+                .collect();
+        expected.sort();
+        found.sort();
+        if expected != found {
+            let missing: Vec<_> = expected.iter().filter(|n| !found.contains(n)).collect();
+            let more: Vec<_> = found.iter().filter(|n| !expected.contains(n)).collect();
+            return Err(format!(
+                "{library}: not exported {missing:?}, not declared {more:?}"
+            ));
+        }
+        let dynamic = output(Command::new("readelf").arg("-d").arg(&path))?;
+        let soname = format!("[lib{library}.so.0]");
+        if !dynamic.contains(&soname) {
+            return Err(format!("{library}: the soname is not {soname}"));
+        }
+        println!("{library}: {} functions", found.len());
+        tally.passed += 1;
+    }
+    Ok(tally)
+}
+
+fn output(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|e| e.to_string())?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// The C++ classes, and all cases of testdata/ through them.
+fn cxx(bench: &Bench) -> Result<Tally, String> {
+    let program = bench.out.join("cpp");
+    let mut cc = command("c++", &["-std=c++17"]);
+    cc.args(WARNINGS).args(SANITIZED);
+    cc.arg("-I").arg(bench.prefix.join("include"));
+    cc.arg(root().join("bindings/cpp/tests/test.cpp"));
+    cc.arg("-o").arg(&program);
+    cc.arg("-L").arg(bench.lib()).arg("-lnetverdict");
+    cc.arg(format!("-Wl,-rpath,{}", bench.lib().display()));
+    cc.args(SYSTEM);
+    job::run(&mut cc)?;
+    println!("C++ classes");
+    let mut tally = job::run(&mut Command::new(&program))?;
+    tally += replay(&[&path(&program)?, "--lines"])?;
+    Ok(tally)
+}
+
+/// `find_package`, as the example uses it, and pkg-config.
+fn cmake(bench: &Bench) -> Result<Tally, String> {
+    let mut tally = Tally::default();
+    if there("cmake") {
+        let build = bench.out.join("cmake");
+        let example = root().join("bindings/cpp/example");
+        let mut configure = Command::new("cmake");
+        configure.arg("-S").arg(example).arg("-B").arg(&build);
+        configure.arg(format!("-DCMAKE_PREFIX_PATH={}", bench.prefix.display()));
+        quietly(&mut configure)?;
+        quietly(Command::new("cmake").arg("--build").arg(&build))?;
+        let input = root().join("examples/three-tier");
+        for name in ["netverdict-example", "netverdict-example-static"] {
+            let mut run = Command::new(build.join(name));
+            for file in yaml_files(&input)? {
+                run.arg(file);
+            }
+            run.args(["--", "shop/backend", "shop/database", "7379/TCP"]);
+            let text = output(&mut run)?;
+            if !text.contains("\"port\":7379,\"verdict\":\"allow\"") {
+                return Err(format!("{name}: {text}"));
+            }
+            tally.passed += 1;
+        }
+    } else {
+        tally += skip("no cmake");
+    }
+    if !there("pkg-config") {
+        tally += skip("no pkg-config");
+        return Ok(tally);
+    }
+    let mut flags = Command::new("pkg-config");
+    flags.env("PKG_CONFIG_PATH", bench.lib().join("pkgconfig"));
+    let text = output(flags.args(["--cflags", "--libs", "netverdict", "netverdict-table"]))?;
+    if !text.contains("-lnetverdict ") || !text.contains("-lnetverdict_table") {
+        return Err(format!("pkg-config: {text}"));
+    }
+    tally.passed += 1;
+    Ok(tally)
+}
+
+/// The YAML files of a folder with Kubernetes objects.
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut files = Vec::new();
+    for path in entries.flatten().map(|e| e.path()) {
+        if path.is_dir() {
+            files.extend(yaml_files(&path)?);
+        } else if path.extension().is_some_and(|e| e == "yaml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Runs a command whose output matters only when it fails.
+fn quietly(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|e| e.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let both = [output.stdout, output.stderr].concat();
+    Err(String::from_utf8_lossy(&both).into_owned())
+}
+
+fn path(of: &Path) -> Result<String, String> {
+    let text = of.to_str().ok_or("the target folder is not UTF-8")?;
+    Ok(text.to_owned())
+}
+
+/// All cases of testdata/ through a program.
+fn replay(engine: &[&str]) -> Result<Tally, String> {
+    testdata::replay(&engine.join(" "))?;
+    Ok(Tally::ONE)
+}
+
+/// The programs in Valgrind, and the readers under ThreadSanitizer.
+pub(crate) fn long() -> Result<Tally, String> {
+    let mut tally = if there("valgrind") && there("cc") {
+        let bench = Bench::new()?;
+        let mut tally = Tally::default();
+        for source in ["api", "threads"] {
+            let program = bench.build(source, "c99", &SHARED_C)?;
+            tally += job::run(&mut valgrind(&program))?;
+        }
+        tally
+    } else {
+        skip("no valgrind and C compiler")
+    };
+    tally += threads()?;
+    Ok(tally)
+}
+
+fn valgrind(program: &Path) -> Command {
+    let mut run = Command::new("valgrind");
+    run.args(["--quiet", "--leak-check=full", "--error-exitcode=9"]);
+    run.arg(program);
+    run
+}
+
+/// Readers and a writer, all of Rust's library and the engine included.
+fn threads() -> Result<Tally, String> {
+    let Some((mut test, host)) = sanitize::nightly_test() else {
+        return Ok(skip("no nightly compiler with rust-src"));
+    };
+    test.args([
+        "-Zbuild-std",
+        "--target",
+        &host,
+        "-p",
+        "netverdict-ffi",
+        "--test",
+        "threads",
+    ]);
+    test.env("RUSTFLAGS", "-Zsanitizer=thread");
+    test.env("CARGO_TARGET_DIR", target_folder().join("tsan"));
+    run_tests(&mut test, cargo_test_line)
+}
