@@ -8,11 +8,14 @@ use crate::header;
 use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
+use crate::layer7;
 use crate::oracle;
 use crate::{sanitize, testdata, worlds};
 
 /// Scenarios in the required conformance run.
 const SCENARIOS: u64 = 200;
+/// Hundreds of questions about layer 7 in it.
+const LAYER_7: u64 = 10;
 
 /// The test that asks Cilium's engine about the naive evaluator.
 const NAIVE_TEST: &str = "cilium_agrees_with_the_naive_evaluator";
@@ -137,7 +140,7 @@ pub(crate) fn run() -> Result<bool, String> {
         test.current_dir(root().join("conformance/cilium"));
         run_tests(&mut test, go_test_line)
     });
-    conformance_step(&mut job, SCENARIOS);
+    conformance_step(&mut job, SCENARIOS, LAYER_7);
     job.step("conformance: the naive evaluator", naive_evaluator);
     Ok(job.finish())
 }
@@ -149,7 +152,7 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("Cilium's engine", || job::run(&mut oracle::build()));
     job.step("tables in Miri", sanitize::miri);
     job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
-    conformance_step(&mut job, 2000);
+    conformance_step(&mut job, 2000, 100);
     fuzz::steps(&mut job, &fuzz::Run::default())?;
     Ok(job.finish())
 }
@@ -173,7 +176,7 @@ fn naive_evaluator() -> Result<Tally, String> {
     Ok(tally)
 }
 
-fn conformance_step(job: &mut Job, count: u64) {
+fn conformance_step(job: &mut Job, count: u64, layer7: u64) {
     job.step(&format!("conformance: {count} scenarios"), || {
         conformance::build()?;
         let report = conformance::compare(&Run {
@@ -182,5 +185,10 @@ fn conformance_step(job: &mut Job, count: u64) {
         })?;
         conformance::print(&report);
         Ok(report.tally())
+    });
+    job.step(&format!("conformance: {layer7}00 layer-7 mixtures"), || {
+        let compared = layer7::compare(layer7, Run::default().seed)?;
+        layer7::print(&compared);
+        Ok(layer7::tally(&compared))
     });
 }

@@ -4,6 +4,7 @@
 //! file to try it again, and `docs/conformance.md` when asked for.
 
 use crate::job::{self, Tally, cargo, root};
+use crate::layer7::{self, Compared};
 use crate::oracle::{self, answer_lines};
 use netverdict::scenario::{Answer, Scenario};
 use netverdict_compare::{Difference, Outcome, differences};
@@ -26,6 +27,8 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) profile: String,
     pub(crate) repeat: u32,
+    /// Hundreds of questions about layer 7.
+    pub(crate) layer7: u64,
 }
 
 impl Default for Run {
@@ -35,6 +38,7 @@ impl Default for Run {
             seed: 1,
             profile: "full".into(),
             repeat: 4,
+            layer7: 100,
         }
     }
 }
@@ -69,6 +73,7 @@ pub(crate) fn run(options: &[(&str, &str)]) -> Result<bool, String> {
             "--count" => run.count = value.parse().map_err(wrong)?,
             "--seed" => run.seed = value.parse().map_err(wrong)?,
             "--repeat" => run.repeat = value.parse().map_err(wrong)?,
+            "--layer7" => run.layer7 = value.parse().map_err(wrong)?,
             "--profile" => value.clone_into(&mut run.profile),
             _ => write = true,
         }
@@ -77,12 +82,14 @@ pub(crate) fn run(options: &[(&str, &str)]) -> Result<bool, String> {
     build()?;
     let report = compare(&run)?;
     print(&report);
+    let layer7 = layer7::compare(run.layer7, run.seed)?;
+    layer7::print(&layer7);
     if write {
         let page = root().join("docs/conformance.md");
-        std::fs::write(&page, document(&run, &report)?).map_err(|e| e.to_string())?;
+        std::fs::write(&page, document(&run, &report, &layer7)?).map_err(|e| e.to_string())?;
         println!("written: docs/conformance.md");
     }
-    Ok(report.differing.is_empty())
+    Ok(report.differing.is_empty() && layer7.iter().all(|c| c.differing == 0))
 }
 
 /// Builds netverdict's side.
@@ -96,7 +103,7 @@ pub(crate) fn build() -> Result<Tally, String> {
     ]))
 }
 
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("release").join(name)
@@ -280,7 +287,7 @@ fn show_policies(file: &Path) {
 }
 
 /// The page that reports a run.
-fn document(run: &Run, report: &Report) -> Result<String, String> {
+fn document(run: &Run, report: &Report, layer7: &[Compared]) -> Result<String, String> {
     let go = output(Command::new("go").arg("version"))?;
     let commit = output(&mut job::command(
         "git",
@@ -349,15 +356,27 @@ fn document(run: &Run, report: &Report) -> Result<String, String> {
     let _ = write!(
         page,
         "\nDocuments by kind: {}.\n\nVerdicts: {}.\n\n\
-         Try it: `cargo xtask conformance --count {} --seed {} --profile {}`.\n\n{EXCEPTIONS}",
+         {LAYER_7}{}\n\
+         Try it: `cargo xtask conformance --count {} --seed {} --profile {} --layer7 {}`.\n\n{EXCEPTIONS}",
         list(&report.kinds),
         list(&report.verdicts),
+        layer7::table(layer7),
         run.count,
         run.seed,
-        run.profile
+        run.profile,
+        run.layer7
     );
     Ok(page)
 }
+
+const LAYER_7: &str = "\
+## Layer 7
+
+Questions about layer 7: Cilium's own expressions for DNS rules and `toFQDNs`, its translation of HTTP rules and
+server names for Envoy, and its caches of names. What Envoy does with the translation, which is C++, is worked
+out by the oracle after Envoy's documentation and cilium/network_policy.cc of github.com/cilium/proxy.
+
+";
 
 const EXCEPTIONS: &str = "\
 ## What is not compared
@@ -369,6 +388,8 @@ const EXCEPTIONS: &str = "\
 - **Lookups are those of the datapath** (`bpf/lib/policy.h`), worked out on Cilium's own map. Cilium's Go
   `Lookup`, a test helper, returns other authentication for some ties; it is not what packets meet.
 - **Entries marked `invalid`**, which Pass rules leave behind, are compared as entries but skipped by lookups.
+- **Which address goes first** when a name or an endpoint has too many that are alike in use: Cilium sorts them in
+  an order that begins with chance. Histories are compared up to the first step at which its own runs differ.
 - Services, fixed identities and fragments cannot be said in a scenario; `testdata/worlds` has cases about them.
 ";
 

@@ -10,6 +10,7 @@ mod fuzz;
 mod header;
 mod install;
 mod job;
+mod layer7;
 mod limits;
 mod oracle;
 mod rules;
@@ -28,8 +29,9 @@ usage: cargo xtask <job>
            [--bless-diagnostics]   write netverdict's diagnostics into the cases
            [--engine COMMAND]      replay testdata/cases through any engine: scenarios in, answers out, one a line
            [--bless-worlds]        write netverdict's answers into testdata/worlds, unless Cilium's contradict
-  conformance [--count N] [--seed S] [--profile P] [--repeat N] [--write]
-                        random scenarios through Cilium's engine and netverdict; --write: docs/conformance.md
+  conformance [--count N] [--seed S] [--profile P] [--repeat N] [--layer7 N] [--write]
+                        random scenarios, and N hundred questions about layer 7, through Cilium's
+                        engine and netverdict; --write: docs/conformance.md
   fuzz [--seconds N] [target…]
                         run the targets of fuzz/, each for N seconds (60)
   bench [--quick]       one endpoint and a cluster, beside Cilium's engine; writes docs/benchmarks.md
@@ -59,7 +61,14 @@ fn main() -> ExitCode {
         )
         .and_then(|o| testdata_job(&o)),
         Some("conformance") => {
-            let known = ["--count=", "--seed=", "--profile=", "--repeat=", "--write"];
+            let known = [
+                "--count=",
+                "--seed=",
+                "--profile=",
+                "--repeat=",
+                "--layer7=",
+                "--write",
+            ];
             options(arguments, &known).and_then(|o| conformance::run(&o))
         }
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),

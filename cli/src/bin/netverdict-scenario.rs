@@ -1,15 +1,17 @@
 //! Answers scenarios: one JSON object in, one out; with `--lines` one per line.
 //!
-//! In: scenarios on standard input. Out: answers on standard output, in the
-//! same order. Exit status 0 when every scenario was answered, 1 when input or
+//! In: scenarios on standard input, or with `--l7 dns|http|sni|fqdn` questions about
+//! layer 7, one per line. Out: answers on standard output, in the same order.
+//! Exit status 0 when every scenario was answered, 1 when input or
 //! output fails, 2 on a malformed scenario or wrong usage.
 #![forbid(unsafe_code)]
 
-use netverdict::scenario::Scenario;
+use netverdict::scenario::{Layer7Kind, Scenario};
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: netverdict-scenario [--lines] < scenario > answer";
+const USAGE: &str = "usage: netverdict-scenario [--lines] < scenario > answer
+       netverdict-scenario --l7 dns|http|sni|fqdn [--lines] < questions > answers";
 
 enum Failure {
     Io(io::Error),
@@ -24,8 +26,17 @@ impl From<io::Error> for Failure {
 
 fn main() -> ExitCode {
     let mut lines = false;
-    for arg in std::env::args().skip(1) {
+    let mut layer7 = None;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(arg) = arguments.next() {
         match arg.as_str() {
+            "--l7" => {
+                layer7 = arguments.next().and_then(|kind| Layer7Kind::parse(&kind));
+                if layer7.is_none() {
+                    eprintln!("netverdict-scenario: `--l7` needs a kind\n{USAGE}");
+                    return ExitCode::from(2);
+                }
+            }
             "--lines" => lines = true,
             "--help" | "-h" => {
                 println!("{USAGE}");
@@ -37,7 +48,11 @@ fn main() -> ExitCode {
             }
         }
     }
-    match run(lines) {
+    let done = match layer7 {
+        Some(kind) => run_layer7(kind),
+        None => run(lines),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Io(e)) => {
             eprintln!("netverdict-scenario: {e}");
@@ -48,6 +63,22 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn run_layer7(kind: Layer7Kind) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for (i, line) in io::stdin().lock().lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let answer = kind
+            .answer(&line)
+            .map_err(|e| Failure::Malformed(format!("line {}: {e}", i + 1)))?;
+        writeln!(out, "{answer}")?;
+    }
+    out.flush()?;
+    Ok(())
 }
 
 fn run(lines: bool) -> Result<(), Failure> {

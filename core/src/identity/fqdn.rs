@@ -5,7 +5,7 @@
 //! the selector. Follows Cilium 1.20.2 pkg/fqdn/matchpattern and
 //! pkg/policy/api/fqdn.go.
 
-use crate::object::fqdn::{MAX_LENGTH, check_pattern};
+use crate::object::fqdn::MAX_LENGTH;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
@@ -38,13 +38,24 @@ impl NamePattern {
     /// more than 255 of them with the final dot.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let stars = |t: &str| !t.is_empty() && t.bytes().all(|b| b == b'*');
-        let all = stars(text) || text.strip_suffix('.').is_some_and(stars);
-        if all {
+        if !is_all(text) && dotted(text).len() > MAX_LENGTH {
+            return None;
+        }
+        Self::of_rule(text)
+    }
+
+    /// Reads a name or pattern of a DNS rule, which validation alone limits in
+    /// length. `None` for other characters.
+    #[must_use]
+    pub fn of_rule(text: &str) -> Option<Self> {
+        if is_all(text) {
             return Some(Self { shape: Shape::All });
         }
         let dotted = dotted(text);
-        if dotted.len() > MAX_LENGTH || check_pattern(&dotted).is_err() {
+        if dotted
+            .bytes()
+            .any(|b| !is_label_byte(b) && !matches!(b, b'.' | b'*'))
+        {
             return None;
         }
         let first = dotted.find(|c| c != '*').unwrap_or(0);
@@ -66,10 +77,22 @@ impl NamePattern {
         })
     }
 
+    /// True for a pattern of stars alone, which DNS rules take for every name
+    /// there is, and selectors for every well-formed one.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.shape == Shape::All
+    }
+
     /// Tests a name, in any case, with or without its final dot.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let name = dotted(name);
+        self.matches_canonical(&dotted(name))
+    }
+
+    /// Tests a name as it is: [`canonical_name`] makes such names.
+    #[must_use]
+    pub fn matches_canonical(&self, name: &str) -> bool {
         let name = name.as_bytes();
         match &self.shape {
             Shape::All => name == b"." || labels_end(name).last() == Some(name.len()),
@@ -83,13 +106,33 @@ impl NamePattern {
     }
 }
 
-/// Lower case, with a final dot.
+/// Stars alone, perhaps with a final dot.
+fn is_all(text: &str) -> bool {
+    let stars = text.strip_suffix('.').unwrap_or(text);
+    !stars.is_empty() && stars.bytes().all(|b| b == b'*')
+}
+
+/// A name as Cilium keeps and compares it: in lower case, with a final dot.
+#[must_use]
+pub fn canonical_name(name: &str) -> String {
+    dotted(name)
+}
+
+/// Lower case, with a final dot. Go lowers two more characters to letters that
+/// names have; no other makes a name out of what is none.
 fn dotted(name: &str) -> String {
-    let mut name = name.to_ascii_lowercase();
-    if !name.ends_with('.') {
-        name.push('.');
+    let mut lower: String = name
+        .chars()
+        .map(|c| match c {
+            '\u{212a}' => 'k',
+            '\u{130}' => 'i',
+            c => c.to_ascii_lowercase(),
+        })
+        .collect();
+    if !lower.ends_with('.') {
+        lower.push('.');
     }
-    name
+    lower
 }
 
 fn is_label_byte(b: u8) -> bool {

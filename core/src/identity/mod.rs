@@ -14,7 +14,7 @@ mod reserved;
 mod table;
 
 pub use allocator::{AllocationError, Allocator, LocalAllocator, LocalState, MemoryAllocator};
-pub use fqdn::NamePattern;
+pub use fqdn::{NamePattern, canonical_name};
 pub(crate) use ipcache::world_identity;
 pub use ipcache::{IpCache, IpCacheEntry, PrefixMetadata};
 pub use numeric::{AGGREGATES, NumericIdentity, Scope};

@@ -72,6 +72,20 @@ pub enum Mismatch {
     Replace,
 }
 
+impl Mismatch {
+    /// Reads an action; what is none fails, as in Cilium.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "LOG" => Self::Log,
+            "ADD" => Self::Add,
+            "DELETE" => Self::Delete,
+            "REPLACE" => Self::Replace,
+            _ => Self::Fail,
+        }
+    }
+}
+
 /// A TLS context of a port: which secret, and which of its items.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsContext {

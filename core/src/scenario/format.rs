@@ -15,7 +15,7 @@ use std::net::IpAddr;
 /// Why a scenario has no meaning at all. What Cilium merely refuses is not an
 /// error of the scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScenarioError(String);
+pub struct ScenarioError(pub(super) String);
 
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

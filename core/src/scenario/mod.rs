@@ -8,6 +8,7 @@
 
 mod answer;
 mod format;
+mod layer7;
 mod table;
 mod world;
 
@@ -17,3 +18,4 @@ pub use format::{
     PolicyAnswer, Proto, Query, QueryAnswer, Scenario, ScenarioCidrGroup, ScenarioConfig,
     ScenarioEndpoint, ScenarioError, ScenarioIdentity,
 };
+pub use layer7::Layer7Kind;

@@ -11,6 +11,7 @@ mod cilium;
 mod dice;
 mod invalid;
 mod kubernetes;
+pub mod layer7;
 mod mention;
 mod port;
 mod query;

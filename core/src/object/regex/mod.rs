@@ -463,7 +463,7 @@ impl<'t> Checker<'t> {
 
 /// `{n}`, `{n,}` or `{n,m}` at the start of a text, with its length; anything
 /// else is no repetition.
-fn counts(text: &str) -> Option<(u64, Option<u64>, usize)> {
+pub(crate) fn counts(text: &str) -> Option<(u64, Option<u64>, usize)> {
     // Only what can be a count is searched, lest many braces cost their square.
     let body = text.strip_prefix('{')?;
     let end = body.find(|c: char| !c.is_ascii_digit() && c != ',')?;
@@ -486,7 +486,7 @@ fn counts(text: &str) -> Option<(u64, Option<u64>, usize)> {
 }
 
 /// The value and length of `\xFF` or `\x{10FFFF}`.
-fn hexadecimal(text: &str) -> Option<(u32, usize)> {
+pub(crate) fn hexadecimal(text: &str) -> Option<(u32, usize)> {
     let digits = text.strip_prefix("\\x")?;
     let (digits, length) = match digits.strip_prefix('{') {
         Some(inner) => {

@@ -120,13 +120,7 @@ fn http_rule(rule: &cilium::HttpRule) -> HttpRule {
             .iter()
             .flatten()
             .map(|m| HeaderMatch {
-                mismatch: match m.mismatch.value.as_str() {
-                    "LOG" => Mismatch::Log,
-                    "ADD" => Mismatch::Add,
-                    "DELETE" => Mismatch::Delete,
-                    "REPLACE" => Mismatch::Replace,
-                    _ => Mismatch::Fail,
-                },
+                mismatch: Mismatch::parse(&m.mismatch.value),
                 name: m.name.value.clone(),
                 secret: m
                     .secret

@@ -1,0 +1,271 @@
+//! What is sent on a flow, and what becomes of it behind a redirect.
+//!
+//! In: `--http`, `--header`, `--dns`, `--sni`. Out: whether it gets through,
+//! what the sender sees if not, and the rules that were tried; for people and
+//! for programs.
+
+use crate::exit::{Exit, Failure};
+use crate::question::Question;
+use crate::report;
+use crate::style::{self, clean};
+use crate::world::World;
+use anstyle::Style;
+use clap::Args;
+use netverdict::cluster::{
+    FlowAnswer, Layer7, Layer7Answer, Layer7Outcome, Layer7Side, TriedLayer7,
+};
+use netverdict::explain::JsonPlace;
+use netverdict::l7::{Request, Secrets};
+use netverdict::source::Sources;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// What is sent.
+#[derive(Args, Debug)]
+pub(crate) struct SentArgs {
+    /// An HTTP request on the flow: `GET /docs`, `POST /v1/orders host=api.example.com`.
+    #[arg(long, value_name = "METHOD PATH [host=HOST]", conflicts_with = "dns")]
+    http: Option<String>,
+    /// A header of the request: `X-Token: 1`; may be given several times.
+    #[arg(long, value_name = "NAME: VALUE", requires = "http")]
+    header: Vec<String>,
+    /// A DNS query on the flow, for this name.
+    #[arg(long, value_name = "NAME")]
+    dns: Option<String>,
+    /// The server name of the flow's TLS handshake.
+    #[arg(long, value_name = "NAME")]
+    sni: Option<String>,
+}
+
+/// What is sent, read.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    request: Option<Request>,
+    query: Option<String>,
+    server_name: Option<String>,
+    /// In words.
+    what: String,
+}
+
+impl SentArgs {
+    /// Reads the arguments; `None` without any.
+    pub(crate) fn read(&self) -> Result<Option<Sent>, Failure> {
+        let mut what = Vec::new();
+        let mut request = None;
+        if let Some(text) = &self.http {
+            let mut own = read_request(text)?;
+            for header in &self.header {
+                let (name, value) = header
+                    .split_once(':')
+                    .ok_or_else(|| Failure::new(format!("`--header {header}` has no colon")))?;
+                own.add(name.trim(), value.trim());
+            }
+            what.push(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+            request = Some(own);
+        }
+        what.extend(self.dns.as_ref().map(|name| format!("a query for {name}")));
+        what.extend(self.sni.as_ref().map(|name| format!("TLS to {name}")));
+        if what.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Sent {
+            request,
+            query: self.dns.clone(),
+            server_name: self.sni.clone(),
+            what: what.join(", "),
+        }))
+    }
+}
+
+fn read_request(text: &str) -> Result<Request, Failure> {
+    let wrong = || {
+        Failure::new(format!("`--http {text}` is no request"))
+            .help("write a method, a path and perhaps a host: `GET /docs host=api.example.com`")
+    };
+    let mut words = text.split_whitespace();
+    let (method, path) = (words.next().ok_or_else(wrong)?, words.next().ok_or_else(wrong)?);
+    let mut host = "";
+    for word in words {
+        host = word.strip_prefix("host=").ok_or_else(wrong)?;
+    }
+    if !path.starts_with('/') && path != "*" {
+        return Err(wrong());
+    }
+    Ok(Request::new(method, host, path))
+}
+
+impl Sent {
+    /// Asks what becomes of it.
+    pub(crate) fn ask(&self, world: &World, question: &Question, flow: &FlowAnswer) -> Layer7Answer {
+        let sent = Layer7 {
+            server_name: self.server_name.as_deref(),
+            request: self.request.clone(),
+            query: self.query.as_deref(),
+        };
+        // Files may hold secrets, and none of them is read.
+        let secrets = Secrets::default();
+        world.cluster.layer7(&question.flow(), flow, &sent, &secrets)
+    }
+
+    /// Writes the answer: the rules that decide, or all that were tried.
+    pub(crate) fn write(
+        &self,
+        out: &mut dyn Write,
+        answer: &Layer7Answer,
+        sources: &Sources,
+        all: bool,
+    ) -> io::Result<()> {
+        let Some(outcome) = &answer.outcome else {
+            // The packet is dropped before anybody reads it.
+            return Ok(());
+        };
+        let (said, look) = said(outcome);
+        let strong = style::STRONG;
+        writeln!(
+            out,
+            "\n{strong}layer 7{strong:#}: {} {look}{said}{look:#}",
+            clean(&self.what)
+        )?;
+        if let Layer7Outcome::Unknown(why) = outcome {
+            writeln!(out, "  {}", clean(why))?;
+        }
+        for side in [&answer.egress, &answer.ingress].into_iter().flatten() {
+            if side.outcome != Layer7Outcome::NotInspected {
+                write_side(out, side, sources, all)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_side(
+    out: &mut dyn Write,
+    side: &Layer7Side,
+    sources: &Sources,
+    all: bool,
+) -> io::Result<()> {
+    const LISTED: usize = 12;
+    writeln!(out, "  at the proxy of {}", side.direction)?;
+    let passes = side.outcome.passes();
+    let shown: Vec<&TriedLayer7> = side
+        .tried
+        .iter()
+        .filter(|t| all || !passes || t.miss.is_none())
+        .collect();
+    for tried in shown.iter().take(LISTED) {
+        let (sign, look) = match tried.miss {
+            None => ("✓", style::GOOD),
+            Some(_) => ("·", Style::new()),
+        };
+        let faint = style::FAINT;
+        let place = match tried.rules.is_empty() {
+            true => String::new(),
+            false => report::place(sources, tried.span),
+        };
+        writeln!(
+            out,
+            "    {look}{sign}{look:#} {}  {faint}{place}{faint:#}",
+            clean(&tried.wanted)
+        )?;
+        if let Some(miss) = &tried.miss {
+            writeln!(out, "        {}", clean(miss))?;
+        }
+    }
+    match shown.len().saturating_sub(LISTED) {
+        0 => {}
+        more => writeln!(out, "    and {more} more")?,
+    }
+    for (list, word) in [(&side.http.missing, "missing"), (&side.http.rejected, "rejected")] {
+        for (name, value) in list {
+            writeln!(out, "    logged as {word}: {}: {}", clean(name), clean(value))?;
+        }
+    }
+    Ok(())
+}
+
+/// What happens, and how it looks.
+fn said(outcome: &Layer7Outcome) -> (&'static str, Style) {
+    match outcome {
+        Layer7Outcome::NotInspected => ("goes on: no proxy looks at it", style::GOOD),
+        Layer7Outcome::Forwarded => ("goes on", style::GOOD),
+        Layer7Outcome::Forbidden => ("is answered with 403", style::ERROR),
+        Layer7Outcome::Refused => ("is answered as refused", style::ERROR),
+        Layer7Outcome::Dropped => ("is dropped by the proxy", style::ERROR),
+        Layer7Outcome::Unknown(_) => ("is undecided", style::WARNING),
+    }
+}
+
+/// How a command ends that asked; a flow that does not pass has ended it
+/// already.
+pub(crate) fn exit(answer: &Layer7Answer, flow: Exit) -> Exit {
+    match &answer.outcome {
+        None => flow,
+        Some(Layer7Outcome::Unknown(_)) => Exit::Invalid,
+        Some(outcome) if outcome.passes() => flow,
+        Some(_) => Exit::Denied,
+    }
+}
+
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct JsonLayer7 {
+    sent: String,
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    egress: Option<JsonLayer7Side>,
+    ingress: Option<JsonLayer7Side>,
+    /// Headers of the request as it arrives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonLayer7Side {
+    outcome: &'static str,
+    tried: Vec<JsonTried>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rejected: Vec<(String, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonTried {
+    wanted: String,
+    at: String,
+    /// Why it does not match; left out when it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    miss: Option<String>,
+    rules: Vec<JsonPlace>,
+}
+
+impl JsonLayer7 {
+    /// Resolves an answer's places.
+    pub(crate) fn new(sent: &Sent, answer: &Layer7Answer, sources: &Sources) -> Self {
+        let tried = |t: &TriedLayer7| JsonTried {
+            wanted: t.wanted.clone(),
+            at: report::place(sources, t.span),
+            miss: t.miss.clone(),
+            rules: t.rules.iter().map(|r| JsonPlace::new(r, sources)).collect(),
+        };
+        let side = |side: &Layer7Side| JsonLayer7Side {
+            outcome: side.outcome.as_str(),
+            tried: side.tried.iter().map(tried).collect(),
+            missing: side.http.missing.clone(),
+            rejected: side.http.rejected.clone(),
+        };
+        let headers = answer.request.iter().flat_map(Request::headers);
+        Self {
+            sent: sent.what.clone(),
+            outcome: answer.outcome.as_ref().map(Layer7Outcome::as_str),
+            why: match &answer.outcome {
+                Some(Layer7Outcome::Unknown(why)) => Some(why.clone()),
+                _ => None,
+            },
+            egress: answer.egress.as_ref().map(side),
+            ingress: answer.ingress.as_ref().map(side),
+            headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        }
+    }
+}
