@@ -72,8 +72,18 @@ impl Memory for Checked<'_> {
     }
 
     #[inline(always)]
+    fn u32(self, at: usize) -> u32 {
+        u32::from_le_bytes(self.load(at))
+    }
+
+    #[inline(always)]
     fn changing_u16(self, at: usize) -> u32 {
         self.u16(at)
+    }
+
+    #[inline(always)]
+    fn changing_u64(self, at: usize) -> u64 {
+        u64::from_le_bytes(self.load(at))
     }
 
     #[inline(always)]

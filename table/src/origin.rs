@@ -104,14 +104,14 @@ impl<'a> View<'a> {
         let policy = self.policy(q.subject, q.direction)?;
         let answer = policy.ask(q);
         let block = self.origin_block(q.subject, q.direction)?;
-        if q.passes(&self.header) || answer.match_type() == MatchType::None {
+        if q.passes(self.header.flags) || answer.match_type() == MatchType::None {
             return Some(Origin {
                 answer,
                 winner: None,
                 donor: None,
             });
         }
-        let port = q.lookup_port(&self.header);
+        let port = q.lookup_port(self.header.flags);
         let find = |class: u32, identity: u32| {
             self.longest(self.origin_set(block, class)?, identity, q.protocol, port)
         };

@@ -1,7 +1,10 @@
 //! What is asked of a table, and what it answers.
 
-use crate::layout::{ENTRY_LEN, FRAGMENTATION_NEEDED, Header, ICMP_TYPES, NOT_INHERITED};
+use crate::layout::{ENTRY_LEN, FRAGMENTATION_NEEDED, ICMP_TYPES, NOT_INHERITED};
 use core::fmt;
+
+/// Code of "fragmentation needed" among ICMP's "unreachable", type 3.
+const FRAGMENTATION_NEEDED_CODE: u8 = 4;
 
 /// Traffic to the subject or from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,38 +64,37 @@ impl Question {
 
 impl Question {
     /// The port under which it is looked up: ICMP types count only if the
-    /// image says so, and fragments have no port.
-    #[inline]
-    pub(crate) const fn lookup_port(&self, header: &Header) -> u16 {
-        let icmp = self.protocol == 1 || self.protocol == 58;
-        if self.untracked_fragment || (icmp && header.flags & ICMP_TYPES == 0) {
-            0
-        } else {
-            self.port
-        }
+    /// image says so, and fragments have no port. Without a branch.
+    #[inline(always)]
+    pub(crate) const fn lookup_port(&self, flags: u32) -> u16 {
+        let icmp = (self.protocol == 1) | (self.protocol == 58);
+        let none = self.untracked_fragment | (icmp & (flags & ICMP_TYPES == 0));
+        self.port & (none as u16).wrapping_sub(1)
     }
 
     /// True when the packet passes before any lookup: path MTU discovery works
     /// against every rule.
     #[inline]
-    pub(crate) const fn passes(&self, header: &Header) -> bool {
-        header.flags & FRAGMENTATION_NEEDED != 0
+    pub(crate) const fn passes(&self, flags: u32) -> bool {
+        flags & FRAGMENTATION_NEEDED != 0
             && self.protocol == 1
             && self.port == 3
-            && self.icmp_code == 4
+            && self.icmp_code == FRAGMENTATION_NEEDED_CODE
     }
 
-    /// The answer, given what a lookup of a port says.
-    #[inline]
-    pub(crate) fn answer(&self, header: &Header, lookup: impl FnOnce(u16) -> Answer) -> Answer {
-        if self.passes(header) {
-            return Answer::PASS;
+    /// The answer, given what the lookup of [`Self::lookup_port`] says.
+    #[inline(always)]
+    pub(crate) fn answer(&self, flags: u32, found: Answer) -> Answer {
+        // One branch for nearly all packets.
+        if !self.untracked_fragment & (self.icmp_code != FRAGMENTATION_NEEDED_CODE) {
+            return found;
         }
-        let answer = lookup(self.lookup_port(header));
-        if self.untracked_fragment {
-            answer.of_fragment()
+        if self.passes(flags) {
+            Answer::PASS
+        } else if self.untracked_fragment {
+            found.of_fragment()
         } else {
-            answer
+            found
         }
     }
 }

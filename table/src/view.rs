@@ -5,14 +5,19 @@ use crate::bytes::{Checked, get_u32, get_u64};
 use crate::check::{TableError, check};
 use crate::image::Info;
 use crate::layout::{DESCRIPTOR_LEN, Descriptor, HEADER_LEN, Header, Section};
-use crate::lookup::Lookup;
+use crate::lookup::{Frame, Lookup, TOGETHER, together};
 use crate::question::{Answer, Direction, Question};
+
+/// Tables up to so many bytes are taken to be in a near cache, where loads of
+/// one question after the other are as good as those of many together.
+const NEAR: u32 = 256 << 10;
 
 /// A checked image.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) header: Header,
+    frame: Frame,
 }
 
 impl core::fmt::Debug for View<'_> {
@@ -31,7 +36,7 @@ impl<'a> View<'a> {
     /// What is wrong with the bytes. Never panics.
     pub fn new(bytes: &'a [u8]) -> Result<Self, TableError> {
         let header = check(bytes)?;
-        Ok(Self { bytes, header })
+        Ok(Self::of(bytes, header))
     }
 
     /// Takes an image without checking it.
@@ -44,10 +49,26 @@ impl<'a> View<'a> {
     /// When there is no header that this reader can read.
     pub unsafe fn new_unchecked(bytes: &'a [u8]) -> Result<Self, TableError> {
         let info = Info::read(bytes)?;
-        Ok(Self {
+        Ok(Self::of(bytes, info.header))
+    }
+
+    const fn of(bytes: &'a [u8], header: Header) -> Self {
+        Self {
             bytes,
-            header: info.header,
-        })
+            header,
+            frame: Frame::new(&header),
+        }
+    }
+
+    /// The bytes, for lookups.
+    #[inline(always)]
+    const fn checked(&self) -> Checked<'a> {
+        // SAFETY: a view is made of bytes that `check` accepted or that the
+        // caller of `new_unchecked` vouches for, and they are borrowed so that
+        // nobody writes to them. They are asked for the subject words that the
+        // header counts, for descriptors that these name, and for what those
+        // lead to: `check` looked at all of it.
+        unsafe { Checked::new(self.bytes) }
     }
 
     /// The header.
@@ -83,28 +104,13 @@ impl<'a> View<'a> {
     #[must_use]
     #[inline]
     pub fn policy(&self, subject: u32, direction: Direction) -> Option<PolicyView<'a>> {
-        if subject >= self.header.subjects.count {
-            return None;
-        }
-        let at = self.header.subjects.at as usize + subject as usize * 8;
-        let word = get_u64(self.bytes, at);
-        let descriptor = match direction {
-            Direction::Ingress => word as u32,
-            Direction::Egress => (word >> 32) as u32,
-        };
-        if descriptor == 0 {
-            return None;
-        }
+        let bytes = self.checked();
+        let at = self.frame.descriptor(bytes, subject, direction)?;
         // A checked image has the whole descriptor; 64 zeros describe none.
-        let raw = crate::bytes::fixed::<DESCRIPTOR_LEN>(self.bytes, descriptor as usize)?;
-        let descriptor = Descriptor::read(&raw);
-        // SAFETY: a view is made of bytes that `check` accepted or that the
-        // caller of `new_unchecked` vouches for, they are borrowed so that
-        // nobody writes to them, and the descriptor is that of a subject.
-        let checked = unsafe { Checked::new(self.bytes) };
+        let raw = crate::bytes::fixed::<DESCRIPTOR_LEN>(self.bytes, at as usize)?;
         Some(PolicyView {
-            lookup: Lookup::new(checked, &self.header, &descriptor),
-            descriptor,
+            lookup: Lookup::at(bytes, &self.frame, at),
+            descriptor: Descriptor::read(&raw),
             view: *self,
         })
     }
@@ -112,15 +118,24 @@ impl<'a> View<'a> {
     /// What becomes of a packet; `None` when there is no such subject, which
     /// is to be treated as a drop.
     #[must_use]
+    #[inline]
     pub fn verdict(&self, q: &Question) -> Option<Answer> {
-        self.policy(q.subject, q.direction)?.ask(q).into()
+        let lookup = self.frame.lookup(self.checked(), q.subject, q.direction)?;
+        Some(lookup.ask(q))
     }
 
     /// Answers many questions. Pairs are taken until either side ends; where
     /// there is no such subject the answer is [`Answer::DROP`].
     pub fn verdict_batch(&self, questions: &[Question], answers: &mut [Answer]) {
-        for (q, a) in questions.iter().zip(answers) {
-            *a = self.verdict(q).unwrap_or(Answer::DROP);
+        if self.header.length <= NEAR {
+            for (q, a) in questions.iter().zip(answers) {
+                *a = self.verdict(q).unwrap_or(Answer::DROP);
+            }
+            return;
+        }
+        let chunks = answers.chunks_mut(TOGETHER);
+        for (questions, answers) in questions.chunks(TOGETHER).zip(chunks) {
+            together(&self.frame, self.checked(), questions, answers);
         }
     }
 
@@ -189,9 +204,7 @@ impl<'a> PolicyView<'a> {
     #[must_use]
     #[inline]
     pub fn ask(&self, q: &Question) -> Answer {
-        q.answer(&self.view.header, |port| {
-            self.verdict(q.identity, q.protocol, port)
-        })
+        self.lookup.ask(q)
     }
 
     /// Answers many questions given as columns of equal length; what has no
@@ -203,9 +216,17 @@ impl<'a> PolicyView<'a> {
         ports: &[u16],
         answers: &mut [Answer],
     ) {
-        let questions = identities.iter().zip(protocols).zip(ports);
-        for (((identity, protocol), port), answer) in questions.zip(answers) {
-            *answer = self.verdict(*identity, *protocol, *port);
+        let questions = identities.iter().zip(protocols).zip(ports).zip(answers);
+        // A copy, so that nothing that is written can be thought part of it.
+        let lookup = self.lookup;
+        if lookup.is_wide() {
+            for (((identity, protocol), port), answer) in questions {
+                *answer = lookup.verdict(*identity, *protocol, *port);
+            }
+        } else {
+            for (((identity, protocol), port), answer) in questions {
+                *answer = lookup.narrow_verdict(*identity, *protocol, *port);
+            }
         }
     }
 

@@ -199,3 +199,18 @@ fn readers_see_the_old_or_the_new() {
     assert!(seen.load(Ordering::Relaxed) > 1000, "the readers read");
     assert_eq!(live.reclaim(), 0);
 }
+
+#[test]
+fn batches_answer_like_single_questions() {
+    let (image, _) = tiny::image(8, 8);
+    let live = Live::new(&image).unwrap();
+    let reader = live.reader();
+    let asked: Vec<Question> = (0..70)
+        .map(|i| Question::new(i % 3, Direction::BOTH[i as usize % 2], i, 6, 80))
+        .collect();
+    let mut answers = vec![Answer::PASS; asked.len()];
+    reader.verdict_batch(&asked, &mut answers);
+    for (q, a) in asked.iter().zip(answers) {
+        assert_eq!(a, reader.verdict(q).unwrap_or(Answer::DROP), "{q:?}");
+    }
+}

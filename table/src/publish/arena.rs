@@ -5,7 +5,7 @@
 //! for can lie outside.
 
 use super::grace::sync::{AtomicU64, Ordering};
-use crate::lookup::Memory;
+use crate::lookup::{Memory, WORDS};
 use alloc::boxed::Box;
 
 /// The words of an image.
@@ -90,21 +90,6 @@ impl Words<'_> {
     fn part(self, at: usize, order: Ordering) -> u64 {
         self.word(at, order) >> (at % 8 * 8)
     }
-
-    /// A subject or a word of an index.
-    #[inline(always)]
-    pub(super) fn changing_u64(self, at: usize) -> u64 {
-        self.word(at, Ordering::Acquire)
-    }
-
-    /// Copies bytes that do not change any more. `at` is a multiple of 8.
-    #[inline(always)]
-    pub(super) fn copy<const N: usize>(self, at: usize, to: &mut [u8; N]) {
-        for (i, part) in to.chunks_exact_mut(8).enumerate() {
-            let word = self.word(at + i * 8, Ordering::Relaxed);
-            part.copy_from_slice(&word.to_le_bytes());
-        }
-    }
 }
 
 impl Memory for Words<'_> {
@@ -119,14 +104,36 @@ impl Memory for Words<'_> {
     }
 
     #[inline(always)]
+    fn u32(self, at: usize) -> u32 {
+        self.part(at, Ordering::Relaxed) as u32
+    }
+
+    #[inline(always)]
     fn changing_u16(self, at: usize) -> u32 {
         self.part(at, Ordering::Acquire) as u32 & 0xffff
     }
 
     #[inline(always)]
+    fn changing_u64(self, at: usize) -> u64 {
+        self.word(at, Ordering::Acquire)
+    }
+
+    #[inline(always)]
+    fn descriptor(self, at: usize) -> [u32; WORDS] {
+        let first = at / 8;
+        // One look at the length for all of them.
+        let Some(words) = self.0.get(first..first + WORDS / 2) else {
+            return [0; WORDS];
+        };
+        core::array::from_fn(|i| {
+            let word = words.get(i / 2).map_or(0, |w| w.load(Ordering::Relaxed));
+            (word >> (i % 2 * 32)) as u32
+        })
+    }
+
+    #[inline(always)]
     fn entry(self, at: usize) -> [u8; 16] {
-        let mut entry = [0; 16];
-        self.copy(at, &mut entry);
-        entry
+        let [a, b] = [at, at + 8].map(|at| u128::from(self.word(at, Ordering::Relaxed)));
+        (a | b << 64).to_le_bytes()
     }
 }

@@ -19,8 +19,8 @@ mod arena;
 mod grace;
 
 use crate::check::TableError;
-use crate::layout::{DESCRIPTOR_LEN, Descriptor, HEADER_LEN, Header, Section};
-use crate::lookup::Lookup;
+use crate::layout::{HEADER_LEN, Header, Section};
+use crate::lookup::{Frame, Lookup, Memory};
 use crate::question::{Answer, Direction, Question};
 use crate::view::View;
 use crate::write::Write;
@@ -76,6 +76,7 @@ impl fmt::Debug for Live {
 /// An image with its header at hand.
 struct Table {
     header: Header,
+    frame: Frame,
     arena: Arena,
 }
 
@@ -154,6 +155,7 @@ impl Table {
         let view = View::new(image)?;
         Ok(Self {
             header: *view.header(),
+            frame: Frame::new(view.header()),
             arena: Arena::new(view.image()),
         })
     }
@@ -223,25 +225,10 @@ impl Reader {
     #[inline]
     pub fn policy(&self, subject: u32, direction: Direction) -> Option<LivePolicy<'_>> {
         let table = self.pass.current();
-        if subject >= table.header.subjects.count {
-            return None;
-        }
-        let words = table.arena.words();
-        let at = table.header.subjects.at as usize + subject as usize * 8;
-        let word = words.changing_u64(at);
-        let descriptor = match direction {
-            Direction::Ingress => word as u32,
-            Direction::Egress => (word >> 32) as u32,
-        };
-        if descriptor == 0 {
-            return None;
-        }
-        let mut raw = [0; DESCRIPTOR_LEN];
-        words.copy(descriptor as usize, &mut raw);
-        Some(LivePolicy {
-            lookup: Lookup::new(words, &table.header, &Descriptor::read(&raw)),
-            header: table.header,
-        })
+        let lookup = table
+            .frame
+            .lookup(table.arena.words(), subject, direction)?;
+        Some(LivePolicy { lookup })
     }
 
     /// What becomes of a packet; `None` when there is no such subject, which
@@ -264,7 +251,6 @@ impl Reader {
 #[derive(Clone, Copy)]
 pub struct LivePolicy<'a> {
     lookup: Lookup<Words<'a>>,
-    header: Header,
 }
 
 impl fmt::Debug for LivePolicy<'_> {
@@ -285,8 +271,6 @@ impl LivePolicy<'_> {
     #[must_use]
     #[inline]
     pub fn ask(&self, q: &Question) -> Answer {
-        q.answer(&self.header, |port| {
-            self.verdict(q.identity, q.protocol, port)
-        })
+        self.lookup.ask(q)
     }
 }
