@@ -2,16 +2,24 @@
 //!
 //! `netverdict-bench endpoint SHAPE POLICIES IDENTITIES ROUNDS` measures one
 //! endpoint, `workload` with the same arguments prints the same work for
-//! `cilium-bench`, `cluster ROUNDS` measures a cluster of 10,000 pods.
+//! `cilium-bench`, `cluster ROUNDS` measures a cluster of 10,000 pods, `lookup
+//! ROUNDS` verdicts, `updates CHANGES` changes of a published table; `image SUBJECTS POLICIES IDENTITIES FILE` writes a table.
 
 use netverdict_benches::cluster::{self, Size};
 use netverdict_benches::compile;
+use netverdict_benches::lookup::{self, world::World};
 use netverdict_benches::one::{self, Shape};
+use netverdict_benches::updates;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [what, subjects, policies, identities, path] = arguments.as_slice()
+        && what == "image"
+    {
+        return image([subjects, policies, identities], path);
+    }
     match run(&arguments) {
         Some(result) => {
             println!("{result}");
@@ -20,8 +28,26 @@ fn main() -> ExitCode {
         None => {
             eprintln!(
                 "usage: netverdict-bench endpoint|workload dense|spread POLICIES IDENTITIES ROUNDS\n       \
-                 netverdict-bench cluster ROUNDS"
+                 netverdict-bench cluster|lookup|updates ROUNDS\n       \
+                 netverdict-bench image SUBJECTS POLICIES IDENTITIES FILE"
             );
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Writes a table: of one subject that so many policies select, or of so many
+/// pods of the cluster.
+fn image(numbers: [&String; 3], path: &str) -> ExitCode {
+    let numbers = numbers.map(|n| n.parse::<usize>().unwrap_or(1));
+    let world = match numbers {
+        [1, policies, identities] => World::one(policies, identities),
+        [subjects, ..] => World::of_cluster(&World::cluster(), subjects),
+    };
+    match std::fs::write(path, world.image) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{path}: {error}");
             ExitCode::from(1)
         }
     }
@@ -49,6 +75,8 @@ fn run(arguments: &[String]) -> Option<Value> {
             let cluster = compile::cluster(cluster::objects(Size::TEN_THOUSAND));
             Some(compile::whole_cluster(&cluster, number(1)?))
         }
+        "lookup" => Some(lookup::report::all(number(1)?)),
+        "updates" => Some(updates::all(number(1)?)),
         _ => None,
     }
 }

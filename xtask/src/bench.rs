@@ -5,6 +5,9 @@
 //! here passes or fails by a time; entries of policy maps have to be as many
 //! on both sides.
 
+mod lookup;
+
+use crate::instructions;
 use crate::job::{cargo, command, root, run as run_command};
 use crate::oracle;
 use serde_json::Value;
@@ -100,6 +103,17 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
     );
     println!("{text}");
     page += &text;
+    let (rounds, changes) = if quick { ("3", "64") } else { ("15", "1024") };
+    let ask = |what, times| parse(&output(Command::new(program()?).args([what, times]))?);
+    for text in [
+        lookup::section(&ask("lookup", rounds)?),
+        lookup::updates(&ask("updates", changes)?),
+        format!("{INSTRUCTIONS}{}", instructions::page()?),
+        criterion(quick)?,
+    ] {
+        println!("{text}");
+        page += &text;
+    }
     if !quick {
         let path = root().join("docs/benchmarks.md");
         std::fs::write(&path, page).map_err(|e| format!("docs/benchmarks.md: {e}"))?;
@@ -126,6 +140,60 @@ where others use the machine; read ratios of less than two as \"alike\". Not sho
 agents do beside policies, and the datapath. The two engines are measured one after the other, in
 processes of their own.
 ";
+
+const INSTRUCTIONS: &str = "
+## Instructions
+
+Instructions of one lookup, counted by Valgrind: the same on a busy machine. *policy*: `PolicyView::verdict`, *table*:
+`View::verdict`, *live*: the same of a table that changes, *C*: `netverdict_table.h`; *prefixes*: through roots. `cargo xtask ci`
+fails when one of them rises by a tenth.
+
+";
+
+/// What criterion measures, from its own files.
+fn criterion(quick: bool) -> Result<String, String> {
+    let mut bench = cargo(&["bench", "--quiet", "--package=netverdict-benches", "--"]);
+    bench.args(["--quick", "--noplot"]);
+    if quick {
+        bench.arg("one subject");
+    }
+    run_command(&mut bench)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
+    let mut found = Vec::new();
+    estimates(&target.join("criterion"), &mut found)?;
+    found.sort();
+    let mut text = String::from(
+        "\n## criterion\n\n`cargo bench -p netverdict-benches`, quick settings, nanoseconds per verdict:\n\n\
+         | bench | |\n|---|--:|\n",
+    );
+    for (name, ns) in found {
+        let _ = writeln!(text, "| {name} | {ns} |");
+    }
+    Ok(text)
+}
+
+/// The medians below a directory of criterion's.
+fn estimates(dir: &std::path::Path, found: &mut Vec<(String, String)>) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("{}: {e}", dir.display());
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let file = path.join("new/estimates.json");
+        if !path.is_dir() || path.ends_with("report") {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(file) else {
+            estimates(&path, found)?;
+            continue;
+        };
+        let bench =
+            parse(&std::fs::read_to_string(path.join("new/benchmark.json")).map_err(failed)?)?;
+        let median = parse(&text)?["median"]["point_estimate"].as_f64();
+        let each = bench["throughput"]["Elements"].as_f64().unwrap_or(1.0);
+        let name = bench["full_id"].as_str().unwrap_or_default().to_owned();
+        found.push((name, format!("{:.2}", median.unwrap_or(0.0) / each)));
+    }
+    Ok(())
+}
 
 /// The program that measures netverdict.
 fn program() -> Result<PathBuf, String> {
@@ -156,6 +224,7 @@ fn time(of: &Value, operation: &str) -> f64 {
 
 fn written(nanoseconds: f64) -> String {
     match nanoseconds {
+        n if n < 1e3 => format!("{n:.0} ns"),
         n if n < 1e6 => format!("{:.1} µs", n / 1e3),
         n => format!("{:.2} ms", n / 1e6),
     }

@@ -5,6 +5,7 @@ use crate::docs;
 use crate::ffi;
 use crate::fuzz;
 use crate::header;
+use crate::instructions;
 use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
@@ -115,6 +116,7 @@ pub(crate) fn run() -> Result<bool, String> {
         run_tests(test.args(arguments), cargo_test_line)
     });
     job.step("C ABI in C and C++", ffi::programs);
+    job.step("instructions per lookup", instructions::check);
     job.step("tables with AddressSanitizer", sanitize::address);
     job.step("publication: every order of steps", || {
         // A build of its own: the model checker's atomics are in it.
@@ -142,6 +144,13 @@ pub(crate) fn run() -> Result<bool, String> {
     });
     conformance_step(&mut job, SCENARIOS, LAYER_7);
     job.step("conformance: the naive evaluator", naive_evaluator);
+    Ok(job.finish())
+}
+
+/// Counts the instructions of lookups. True when none has too many.
+pub(crate) fn instructions() -> Result<bool, String> {
+    let mut job = Job::default();
+    job.step("instructions per lookup", instructions::check);
     Ok(job.finish())
 }
 

@@ -9,6 +9,7 @@ mod ffi;
 mod fuzz;
 mod header;
 mod install;
+mod instructions;
 mod job;
 mod layer7;
 mod limits;
@@ -36,6 +37,7 @@ usage: cargo xtask <job>
                         run the targets of fuzz/, each for N seconds (60)
   bench [--quick]       one endpoint and a cluster, beside Cilium's engine; writes docs/benchmarks.md
                         (--quick: small sizes, nothing is written)
+  instructions          instructions per lookup, in Rust and C, against their bounds
   docs [--check]        write the generated pages of docs/, or see that they are up to date
   install --prefix DIR  build the C libraries and install them with headers, for pkg-config and CMake
   ffi [--long]          the C ABI in C and C++, with sanitizers (--long: Valgrind, ThreadSanitizer)
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
             let quick = options(arguments, &["--quick"]);
             quick.and_then(|o| bench::run(!o.is_empty()).map(|()| true))
         }
+        Some("instructions") => options(arguments, &[]).and_then(|_| ci::instructions()),
         Some("docs") => {
             options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
         }
