@@ -11,7 +11,7 @@ use crate::job::{
 };
 use crate::layer7;
 use crate::oracle;
-use crate::{sanitize, testdata, worlds};
+use crate::{bpf, sanitize, testdata, worlds};
 
 /// Scenarios in the required conformance run.
 const SCENARIOS: u64 = 200;
@@ -60,6 +60,27 @@ fn tools() -> Result<Tally, String> {
 
 fn check(mut command: std::process::Command) -> Result<Tally, String> {
     job::run(&mut command)
+}
+
+/// The tests that ask the running kernel; they say themselves what they skip.
+pub(crate) fn kernel() -> Result<Tally, String> {
+    let required = std::env::var("NETVERDICT_REQUIRE_KERNEL").is_ok_and(|v| v == "1");
+    let built = match bpf::run() {
+        Ok(tally) => tally,
+        Err(why) if !required => {
+            println!("SKIPPED: {why}");
+            return Ok(Tally {
+                skipped: 1,
+                ..Tally::default()
+            });
+        }
+        Err(why) => return Err(why),
+    };
+    if required && built.skipped > 0 {
+        return Err("not all BPF programs could be built".into());
+    }
+    let arguments = ["test", "--package=netverdict-datapath", "--test=kernel"];
+    run_tests(&mut cargo(&arguments), cargo_test_line)
 }
 
 /// Go downloads and builds Cilium at the side of everything else.
@@ -117,6 +138,7 @@ pub(crate) fn run() -> Result<bool, String> {
     });
     job.step("C ABI in C and C++", ffi::programs);
     job.step("instructions per lookup", instructions::check);
+    job.step("kernel", kernel);
     job.step("tables with AddressSanitizer", sanitize::address);
     job.step("publication: every order of steps", || {
         // A build of its own: the model checker's atomics are in it.

@@ -1,6 +1,7 @@
 //! The jobs of this repository, each one command: `cargo xtask <job>`.
 
 mod bench;
+mod bpf;
 mod ci;
 mod conformance;
 mod diagnostics;
@@ -38,6 +39,8 @@ usage: cargo xtask <job>
   bench [--quick]       one endpoint and a cluster, beside Cilium's engine; writes docs/benchmarks.md
                         (--quick: small sizes, nothing is written)
   instructions          instructions per lookup, in Rust and C, against their bounds
+  bpf                   build the BPF programs of datapath/bpf into target/bpf (needs clang)
+  kernel                build them and test them in the running kernel (needs root)
   docs [--check]        write the generated pages of docs/, or see that they are up to date
   install --prefix DIR  build the C libraries and install them with headers, for pkg-config and CMake
   ffi [--long]          the C ABI in C and C++, with sanitizers (--long: Valgrind, ThreadSanitizer)
@@ -80,6 +83,11 @@ fn main() -> ExitCode {
             quick.and_then(|o| bench::run(!o.is_empty()).map(|()| true))
         }
         Some("instructions") => options(arguments, &[]).and_then(|_| ci::instructions()),
+        Some("bpf") => options(arguments, &[]).and_then(|_| bpf::run().map(|_| true)),
+        Some("kernel") => options(arguments, &[]).and_then(|_| {
+            let tally = ci::kernel()?;
+            Ok(tally.failed == 0)
+        }),
         Some("docs") => {
             options(arguments, &["--check"]).and_then(|o| docs::run(!o.is_empty()).map(|()| true))
         }

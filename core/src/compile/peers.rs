@@ -83,6 +83,8 @@ impl Plan {
             .map(|r| match r >> 9 {
                 1 => 1,
                 2 => 2,
+                // Undefined scopes: to the datapath, other clusters.
+                3 => 0,
                 _ if local_region(r) => 3,
                 _ => 0,
             })

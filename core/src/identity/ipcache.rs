@@ -281,7 +281,7 @@ impl IpCache {
 /// The world identity of an address that no known prefix covers: by family
 /// when both are enabled, else 2.
 #[must_use]
-pub(crate) fn world_identity(addr: &IpAddr, config: &Config) -> NumericIdentity {
+pub fn world_identity(addr: &IpAddr, config: &Config) -> NumericIdentity {
     match canonical(*addr) {
         _ if !(config.ipv4 && config.ipv6) => NumericIdentity::WORLD,
         IpAddr::V4(_) => NumericIdentity::WORLD_IPV4,

@@ -15,7 +15,7 @@ mod table;
 
 pub use allocator::{AllocationError, Allocator, LocalAllocator, LocalState, MemoryAllocator};
 pub use fqdn::{NamePattern, canonical_name};
-pub(crate) use ipcache::world_identity;
+pub use ipcache::world_identity;
 pub use ipcache::{IpCache, IpCacheEntry, PrefixMetadata};
 pub use numeric::{AGGREGATES, NumericIdentity, Scope};
 pub use pod::{DEFAULT_SERVICE_ACCOUNT, PodMetadata, PodPorts, named_port, named_port_labels};

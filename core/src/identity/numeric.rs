@@ -96,7 +96,8 @@ impl NumericIdentity {
     /// (pkg/policy/aggregate.go, bpf/lib/identity.h).
     ///
     /// Identities below 100 have no aggregate but 0; 0 and the four
-    /// aggregates are their own.
+    /// aggregates are their own. Where the two files differ, which is in numbers
+    /// that no allocator gives, the datapath counts.
     #[must_use]
     pub fn aggregate(self, config: &Config) -> Self {
         match self.0 {
@@ -106,7 +107,10 @@ impl NumericIdentity {
                 Scope::RemoteNode => Self::AGGREGATE_REMOTE_NODE,
                 Scope::Local => Self::AGGREGATE_WORLD,
                 Scope::Global => {
-                    if self.cluster_id(config.max_connected_clusters) == config.cluster_id {
+                    // As the datapath takes it, with the scope's byte above it:
+                    // what has an undefined scope is in no local cluster.
+                    let cluster = self.0 >> cluster_shift(config.max_connected_clusters);
+                    if cluster == config.cluster_id {
                         Self::AGGREGATE_CLUSTER
                     } else {
                         Self::AGGREGATE_CLUSTER_MESH
@@ -165,8 +169,9 @@ mod tests {
         assert_eq!(agg((3 << 16) | 5, &local), 12);
         assert_eq!(agg(0x0100_0001, &local), 13);
         assert_eq!(agg(0x0200_0001, &local), 14);
-        // Undefined scope bytes fall to the cluster rule, masked.
-        assert_eq!(agg(0x0300_0001, &local), 11);
+        // An undefined scope makes the cluster id too large for any cluster.
+        assert_eq!(agg(0x0300_0001, &local), 12);
+        assert_eq!(agg(0x0403_0005, &three), 12);
     }
 
     #[test]

@@ -368,16 +368,18 @@ fn aggregate_from(identity: u32, config: &Config) -> (u32, u32) {
             } else {
                 16
             };
-            // Scopes that are not defined have clusters like the global one.
-            let scope = identity & 0xff00_0000;
-            let local = scope | config.cluster_id << bits;
+            let local = config.cluster_id << bits;
             let local_last = local | ((1 << bits) - 1);
-            if identity < local {
+            if identity > 0x00ff_ffff {
+                // The scope's byte is a part of the cluster id there, and no
+                // cluster has such an id.
+                (identity | 0x00ff_ffff, 12)
+            } else if identity < local {
                 (local - 1, 12)
             } else if identity <= local_last {
                 (local_last, 11)
             } else {
-                (scope | 0x00ff_ffff, 12)
+                (0x00ff_ffff, 12)
             }
         }
     }

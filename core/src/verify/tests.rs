@@ -202,7 +202,7 @@ fn a_wrong_class_of_an_identity_is_found_wherever_it_stands() {
             (0x0100_0002, 4),
             (0x01ab_cdef, 4),
             (0x02ff_ffff, 0),
-            (0x4501_0203, 2),
+            (0x4501_0203, 1),
             (u32::MAX, 1),
             (5, 1),
             (99, 3),
