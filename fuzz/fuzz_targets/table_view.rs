@@ -12,6 +12,8 @@
 #[path = "../../table/tests/image/mod.rs"]
 mod image;
 
+use std::sync::Mutex;
+
 use image::{exercise, questions, rehash, sound};
 use libfuzzer_sys::fuzz_target;
 use netverdict::scenario::{Prepared, Scenario};
@@ -57,8 +59,8 @@ impl Seed {
     }
 
     fn compiled(scenario: Scenario) -> Option<Self> {
-        // Once per process.
         let scenario: &'static Scenario = Box::leak(Box::new(scenario));
+        KEPT.lock().expect("one thread").push(scenario);
         let prepared = scenario.prepare();
         let image = prepared.compile().ok()?;
         Some(Self::new(image, Some(prepared)))
@@ -123,6 +125,10 @@ fn seeds() -> Vec<Seed> {
         .chain(compiled)
         .collect()
 }
+
+/// Scenarios live as long as the process: one that nothing reaches any more
+/// would be a leak to the sanitizer.
+static KEPT: Mutex<Vec<&'static Scenario>> = Mutex::new(Vec::new());
 
 thread_local! {
     static SEEDS: Vec<Seed> = seeds();
