@@ -1,5 +1,6 @@
 //! Every required check, and everything that takes longer.
 
+use crate::bindings;
 use crate::conformance::{self, Run};
 use crate::docs;
 use crate::ffi;
@@ -137,6 +138,8 @@ pub(crate) fn run() -> Result<bool, String> {
         run_tests(test.args(arguments), cargo_test_line)
     });
     job.step("C ABI in C and C++", ffi::programs);
+    job.step("Go", bindings::go);
+    job.step("Python", bindings::python);
     job.step("instructions per lookup", instructions::check);
     job.step("kernel", kernel);
     job.step("tables with AddressSanitizer", sanitize::address);

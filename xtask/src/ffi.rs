@@ -22,13 +22,14 @@ const SANITIZED: [&str; 3] = [
 const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
 
 /// What the programs are built with and against.
-struct Bench {
+pub(crate) struct Bench {
     prefix: PathBuf,
     out: PathBuf,
 }
 
 impl Bench {
-    fn new() -> Result<Self, String> {
+    /// Builds and installs the libraries.
+    pub(crate) fn new() -> Result<Self, String> {
         let out = target_folder().join("ffi");
         let prefix = out.join("prefix");
         std::fs::create_dir_all(&out).map_err(|e| format!("{}: {e}", out.display()))?;
@@ -37,7 +38,13 @@ impl Bench {
         Ok(Self { prefix, out })
     }
 
-    fn lib(&self) -> PathBuf {
+    /// Where programs go.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.out
+    }
+
+    /// Where the libraries are.
+    pub(crate) fn lib(&self) -> PathBuf {
         self.prefix.join("lib")
     }
 
@@ -87,7 +94,7 @@ fn skip(why: &str) -> Tally {
 }
 
 /// True when a program of that name starts.
-fn there(program: &str) -> bool {
+pub(crate) fn there(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdout(Stdio::null());
     command
@@ -130,6 +137,7 @@ pub(crate) fn programs() -> Result<Tally, String> {
     tally += documented(&bench)?;
     tally += tables(&bench)?;
     tally += symbols(&bench)?;
+    tally += agent(&bench)?;
     tally += cxx(&bench)?;
     tally += cmake(&bench)?;
     let program = bench.build("scenario", "c99", &SHARED_C)?;
@@ -244,6 +252,45 @@ fn output(command: &mut Command) -> Result<String, String> {
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// The example agent publishes into BPF maps, where it may.
+fn agent(bench: &Bench) -> Result<Tally, String> {
+    let flags = Command::new("pkg-config")
+        .args(["--cflags", "--libs", "libbpf"])
+        .output();
+    let flags = match flags {
+        Ok(output) if output.status.success() => output.stdout,
+        _ => return Ok(skip("no libbpf: apt-get install libbpf-dev")),
+    };
+    let flags = String::from_utf8_lossy(&flags).into_owned();
+    let program = bench.out.join("agent");
+    let mut cc = command("cc", &["-std=c99"]);
+    cc.args(WARNINGS).args(SANITIZED);
+    cc.arg("-I").arg(bench.prefix.join("include"));
+    cc.arg(root().join("ffi/example/agent.c"))
+        .arg("-o")
+        .arg(&program);
+    cc.arg("-L").arg(bench.lib()).arg("-lnetverdict");
+    cc.arg(format!("-Wl,-rpath,{}", bench.lib().display()));
+    job::run(cc.args(flags.split_whitespace()).args(SYSTEM))?;
+    let mut run = Command::new(&program);
+    run.args(yaml_files(&root().join("examples/three-tier"))?);
+    run.args(["--", "shop/backend", "shop/database", "7379"]);
+    let output = run.output().map_err(|e| format!("agent: {e}"))?;
+    let both = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&both).into_owned();
+    print!("{text}");
+    if !text.contains("shop/backend -> shop/database 7379/TCP: allow") {
+        return Err("the agent gives another verdict".into());
+    }
+    match output.status.code() {
+        Some(0) => Ok(Tally::ONE),
+        Some(3) => Ok(skip(
+            "this user may not create BPF maps: nothing was published",
+        )),
+        _ => Err(format!("agent: {}", output.status)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The jobs of this repository, each one command: `cargo xtask <job>`.
 
 mod bench;
+mod bindings;
 mod bpf;
 mod ci;
 mod conformance;
@@ -43,7 +44,7 @@ usage: cargo xtask <job>
   kernel                build them and test them in the running kernel (needs root)
   docs [--check]        write the generated pages of docs/, or see that they are up to date
   install --prefix DIR  build the C libraries and install them with headers, for pkg-config and CMake
-  ffi [--long]          the C ABI in C and C++, with sanitizers (--long: Valgrind, ThreadSanitizer)
+  ffi [--long]          the C ABI in C and C++, with sanitizers, and the bindings (--long: Valgrind, ThreadSanitizer)
   header [--check]      write the C headers of ffi/include, or see that they are up to date
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
   soak                  everything that takes long
@@ -122,6 +123,8 @@ fn ffi_job(long: bool) -> Result<bool, String> {
         job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
     } else {
         job.step("C ABI in C and C++", ffi::programs);
+        job.step("Go", bindings::go);
+        job.step("Python", bindings::python);
     }
     Ok(job.finish())
 }

@@ -1,0 +1,3 @@
+module github.com/netverdict/netverdict/bindings/go
+
+go 1.24
