@@ -182,6 +182,14 @@ impl Label {
         &self.key
     }
 
+    pub(crate) const fn shared_key(&self) -> &Arc<str> {
+        &self.key
+    }
+
+    pub(crate) const fn shared_value(&self) -> &Arc<str> {
+        &self.value
+    }
+
     /// The value; empty when there is none.
     #[must_use]
     pub fn value(&self) -> &str {

@@ -10,6 +10,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LabelSet(Arc<[Label]>);
 
+/// In so few labels a key is looked for one by one.
+const FEW_LABELS: usize = 16;
+
 impl LabelSet {
     /// The labels in byte order of their keys.
     #[must_use]
@@ -31,6 +34,10 @@ impl LabelSet {
     /// The label with that key, whatever its source.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Label> {
+        // Keys mostly differ in length already, which no search makes use of.
+        if self.0.len() <= FEW_LABELS {
+            return self.0.iter().find(|l| l.key() == key);
+        }
         let i = self.0.partition_point(|l| l.key() < key);
         self.0.get(i).filter(|l| l.key() == key)
     }

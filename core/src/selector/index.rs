@@ -1,10 +1,13 @@
 //! Which identities each selector selects, kept up to date.
 //!
-//! A selector is filed under the rarest thing it asks for, its *anchor*: a
-//! label with one of some values, the presence of a label, a prefix. A new
-//! identity is tested only against selectors whose anchor it has, and a new
-//! selector only against identities that have its anchor.
+//! A selector's identities are worked out when somebody first asks for them:
+//! most rules apply to no workload at hand. From then on they follow the
+//! identities. For that a selector is filed under the rarest thing it asks
+//! for, its *anchor*: a label with one of some values, the presence of a label,
+//! a prefix. A new identity is tested only against selectors whose anchor it
+//! has.
 
+use super::posting::Postings;
 use super::{Selector, SelectorKind};
 use crate::config::Config;
 use crate::identity::{IdentityTable, NumericIdentity};
@@ -13,8 +16,7 @@ use crate::object::SelectorOperator;
 use ahash::{AHashMap, AHashSet};
 use ipnet::IpNet;
 use roaring::RoaringBitmap;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A selector's number within one index. Numbers are not reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +25,8 @@ pub struct SelectorId(pub u32);
 #[derive(Debug)]
 struct Entry {
     selector: Arc<Selector>,
-    selected: RoaringBitmap,
+    /// Empty until somebody asks.
+    selected: OnceLock<RoaringBitmap>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -38,10 +41,13 @@ enum Anchor {
     Prefix(IpNet),
 }
 
+/// What is worked out along with the first question for a selector.
 #[derive(Debug, Default)]
-struct KeyPostings {
-    all: RoaringBitmap,
-    values: AHashMap<Arc<str>, RoaringBitmap>,
+struct Asked {
+    postings: Postings,
+    /// Selectors that are not filed under their anchors yet. That waits until
+    /// identities change.
+    without_anchor: Vec<SelectorId>,
 }
 
 /// Selectors by key with the identities they select.
@@ -49,9 +55,7 @@ struct KeyPostings {
 pub struct SelectorIndex {
     config: Arc<Config>,
     identities: IdentityTable,
-    all: RoaringBitmap,
-    postings: AHashMap<Arc<str>, KeyPostings>,
-    prefixes: BTreeMap<IpNet, RoaringBitmap>,
+    asked: Mutex<Asked>,
     /// By number; `None` for a selector that was forgotten.
     entries: Vec<Option<Entry>>,
     by_key: AHashMap<Arc<str>, SelectorId>,
@@ -65,23 +69,19 @@ impl SelectorIndex {
     /// An index over these identities, without selectors.
     #[must_use]
     pub fn new(config: Config, identities: IdentityTable) -> Self {
-        let mut index = Self {
+        let mut asked = Asked::default();
+        asked.postings.list(&identities);
+        Self {
             config: Arc::new(config),
-            identities: IdentityTable::default(),
-            all: RoaringBitmap::new(),
-            postings: AHashMap::new(),
-            prefixes: BTreeMap::new(),
+            identities,
+            asked: Mutex::new(asked),
             entries: Vec::new(),
             by_key: AHashMap::new(),
             by_value: AHashMap::new(),
             by_label_key: AHashMap::new(),
             by_prefix: AHashMap::new(),
             scanned: Vec::new(),
-        };
-        for (id, labels) in identities.iter() {
-            index.add_identity(id, labels.clone());
         }
-        index
     }
 
     /// The configuration selectors match under.
@@ -102,27 +102,14 @@ impl SelectorIndex {
 
     /// The number of a selector; files it if it is new.
     pub fn add_selector(&mut self, selector: &Arc<Selector>) -> SelectorId {
-        if let Some(id) = self.by_key.get(selector.key()) {
+        if let Some(id) = self.by_key.get(&selector.key) {
             return *id;
         }
         let id = SelectorId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        let anchor = self.anchor(selector);
-        let selected = self.select_among(&self.candidates(&anchor), selector);
-        match anchor {
-            Anchor::All => self.scanned.push(id),
-            Anchor::Key(key) => self.by_label_key.entry(key).or_default().push(id),
-            Anchor::Prefix(p) => self.by_prefix.entry(p).or_default().push(id),
-            Anchor::Values(key, values) => {
-                let by_value = self.by_value.entry(key).or_default();
-                for v in values {
-                    by_value.entry(v).or_default().push(id);
-                }
-            }
-        }
-        self.by_key.insert(selector.key().into(), id);
+        self.by_key.insert(Arc::clone(&selector.key), id);
         self.entries.push(Some(Entry {
             selector: Arc::clone(selector),
-            selected,
+            selected: OnceLock::new(),
         }));
         id
     }
@@ -144,6 +131,8 @@ impl SelectorIndex {
             !values.is_empty()
         });
         self.scanned.retain(|id| kept.contains(id));
+        let asked = self.asked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        asked.without_anchor.retain(|id| kept.contains(id));
         for (id, entry) in (0u32..).map(SelectorId).zip(&mut self.entries) {
             if !kept.contains(&id) {
                 *entry = None;
@@ -166,16 +155,19 @@ impl SelectorIndex {
     /// The identities that a selector selects now; it is not filed.
     #[must_use]
     pub fn select(&self, selector: &Selector) -> RoaringBitmap {
-        self.select_among(&self.candidates(&self.anchor(selector)), selector)
+        self.select_with(&mut self.asked(), selector)
     }
 
-    fn select_among(&self, candidates: &RoaringBitmap, selector: &Selector) -> RoaringBitmap {
-        let matching = candidates.iter().filter(|id| {
-            self.identities
-                .get(NumericIdentity(*id))
-                .is_some_and(|labels| selector.matches(labels, &self.config))
-        });
-        matching.collect()
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        // What is behind it is only ever added to.
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn select_with(&self, asked: &mut Asked, selector: &Selector) -> RoaringBitmap {
+        asked.postings.read(selector, &self.identities);
+        asked
+            .postings
+            .select(selector, &self.identities, &self.config)
     }
 
     fn entry(&self, id: SelectorId) -> Option<&Entry> {
@@ -197,34 +189,30 @@ impl SelectorIndex {
     /// The identities a selector selects.
     #[must_use]
     pub fn selections(&self, id: SelectorId) -> Option<&RoaringBitmap> {
-        self.entry(id).map(|e| &e.selected)
+        let entry = self.entry(id)?;
+        Some(entry.selected.get_or_init(|| {
+            let mut asked = self.asked();
+            asked.without_anchor.push(id);
+            self.select_with(&mut asked, &entry.selector)
+        }))
     }
 
     /// Adds an identity, or gives it other labels; returns the selectors that
-    /// gained or lost it.
+    /// gained or lost it, in ascending order, of those whose identities
+    /// somebody asked for ([`Self::selections`]).
     pub fn add_identity(&mut self, id: NumericIdentity, labels: LabelSet) -> Vec<SelectorId> {
         if self.identities.get(id) == Some(&labels) {
             return Vec::new();
         }
         let mut changed = self.remove_identity(id);
-        self.all.insert(id.0);
-        for label in &labels {
-            let postings = self.postings.entry(label.key().into()).or_default();
-            postings.all.insert(id.0);
-            postings
-                .values
-                .entry(label.value().into())
-                .or_default()
-                .insert(id.0);
-            if let Some(p) = label.prefix() {
-                self.prefixes.entry(p.trunc()).or_default().insert(id.0);
-            }
-        }
+        let asked = self.asked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        asked.postings.insert(id, &labels);
         for s in self.selectors_for(&labels) {
             if let Some(Some(e)) = self.entries.get_mut(s.0 as usize)
+                && let Some(selected) = e.selected.get_mut()
                 && e.selector.matches(&labels, &self.config)
             {
-                e.selected.insert(id.0);
+                selected.insert(id.0);
                 changed.push(s);
             }
         }
@@ -234,40 +222,47 @@ impl SelectorIndex {
         changed
     }
 
-    /// Removes an identity; returns the selectors that lost it.
+    /// Removes an identity; returns the selectors that lost it, as
+    /// [`Self::add_identity`] does.
     pub fn remove_identity(&mut self, id: NumericIdentity) -> Vec<SelectorId> {
+        self.file_asked();
         let Some(labels) = self.identities.remove(id) else {
             return Vec::new();
         };
-        self.all.remove(id.0);
-        for label in &labels {
-            if let Some(postings) = self.postings.get_mut(label.key()) {
-                postings.all.remove(id.0);
-                if let Some(ids) = postings.values.get_mut(label.value()) {
-                    ids.remove(id.0);
-                    if ids.is_empty() {
-                        postings.values.remove(label.value());
-                    }
-                }
-            }
-            if let Some(p) = label.prefix().map(IpNet::trunc)
-                && let Some(ids) = self.prefixes.get_mut(&p)
-            {
-                ids.remove(id.0);
-                if ids.is_empty() {
-                    self.prefixes.remove(&p);
-                }
-            }
-        }
+        let asked = self.asked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        asked.postings.remove(id, &labels);
         let mut changed = Vec::new();
         for s in self.selectors_for(&labels) {
             if let Some(Some(e)) = self.entries.get_mut(s.0 as usize)
-                && e.selected.remove(id.0)
+                && let Some(selected) = e.selected.get_mut()
+                && selected.remove(id.0)
             {
                 changed.push(s);
             }
         }
+        changed.sort_unstable();
         changed
+    }
+
+    /// Files the selectors that were asked for under their anchors.
+    fn file_asked(&mut self) {
+        let asked = self.asked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for id in std::mem::take(&mut asked.without_anchor) {
+            let Some(selector) = self.selector(id).cloned() else {
+                continue;
+            };
+            match self.anchor(&selector) {
+                Anchor::All => self.scanned.push(id),
+                Anchor::Key(key) => self.by_label_key.entry(key).or_default().push(id),
+                Anchor::Prefix(p) => self.by_prefix.entry(p).or_default().push(id),
+                Anchor::Values(key, values) => {
+                    let by_value = self.by_value.entry(key).or_default();
+                    for v in values {
+                        by_value.entry(v).or_default().push(id);
+                    }
+                }
+            }
+        }
     }
 
     /// Selectors that might select these labels.
@@ -297,41 +292,10 @@ impl SelectorIndex {
         found
     }
 
-    fn candidates(&self, anchor: &Anchor) -> RoaringBitmap {
-        match anchor {
-            Anchor::All => self.all.clone(),
-            Anchor::Key(key) => self
-                .postings
-                .get(key)
-                .map_or_else(RoaringBitmap::new, |p| p.all.clone()),
-            Anchor::Values(key, values) => {
-                let mut ids = RoaringBitmap::new();
-                if let Some(p) = self.postings.get(key) {
-                    for v in values {
-                        if let Some(some) = p.values.get(v) {
-                            ids |= some;
-                        }
-                    }
-                }
-                ids
-            }
-            Anchor::Prefix(p) => {
-                let last = IpNet::new(p.broadcast(), p.max_prefix_len()).unwrap_or(*p);
-                let mut ids = RoaringBitmap::new();
-                for (inner, some) in self.prefixes.range(*p..=last) {
-                    if p.contains(inner) {
-                        ids |= some;
-                    }
-                }
-                ids
-            }
-        }
-    }
-
     /// The condition of a selector that the fewest identities meet, and of
     /// several the one that the fewest selectors are filed under: identities
     /// that come later are tested against those.
-    fn anchor(&self, selector: &Selector) -> Anchor {
+    fn anchor(&mut self, selector: &Selector) -> Anchor {
         if selector.is_wildcard() {
             return Anchor::All;
         }
@@ -341,39 +305,28 @@ impl SelectorIndex {
             SelectorKind::Cidr if self.config.cidr_matches_pods => return Anchor::All,
             _ => {}
         }
+        let asked = self.asked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let postings = &asked.postings;
         let mut best = ((u64::MAX, usize::MAX), Anchor::All);
         for r in selector.requirements() {
-            let key: Arc<str> = r.key.key().into();
-            let anchor = match (r.operator, r.key.prefix()) {
+            let key = Arc::clone(r.key.shared_key());
+            let (size, anchor) = match (r.operator, r.key.prefix()) {
                 (SelectorOperator::NotIn | SelectorOperator::DoesNotExist, _) => continue,
                 // Prefixes match by containment, whatever the operator.
-                (_, Some(p)) => Anchor::Prefix(p.trunc()),
+                (_, Some(p)) => ((0, 0), Anchor::Prefix(p.trunc())),
                 (SelectorOperator::In, None) => {
                     let mut values = r.values.to_vec();
                     values.sort_unstable();
                     values.dedup();
-                    Anchor::Values(key, values)
-                }
-                (SelectorOperator::Exists, None) => Anchor::Key(key),
-            };
-            let size = match &anchor {
-                Anchor::Prefix(_) => (0, 0),
-                Anchor::Key(key) => {
-                    let filed = self.by_label_key.get(key).map_or(0, Vec::len);
-                    (self.postings.get(key).map_or(0, |p| p.all.len()), filed)
-                }
-                Anchor::Values(key, values) => {
-                    let postings = self.postings.get(key);
-                    let met = values
-                        .iter()
-                        .filter_map(|v| postings?.values.get(v))
-                        .map(RoaringBitmap::len)
-                        .sum();
-                    let lists = self.by_value.get(key);
+                    let met = postings.count(&key, Some(&values));
+                    let lists = self.by_value.get(&key);
                     let filed = values.iter().filter_map(|v| lists?.get(v)).map(Vec::len);
-                    (met, filed.sum())
+                    ((met, filed.sum()), Anchor::Values(key, values))
                 }
-                Anchor::All => continue,
+                (SelectorOperator::Exists, None) => {
+                    let filed = self.by_label_key.get(&key).map_or(0, Vec::len);
+                    ((postings.count(&key, None), filed), Anchor::Key(key))
+                }
             };
             if size < best.0 {
                 best = (size, anchor);
@@ -412,6 +365,7 @@ mod tests {
         let all = index.add_selector(&Arc::new(Selector::wildcard(Span::default())));
         assert_eq!(selected(&index, app), [1001]);
         assert_eq!(selected(&index, no_env), (1..=14).collect::<Vec<u32>>());
+        assert_eq!(index.selections(all).unwrap().len(), 15);
 
         let changed = index.add_identity(NumericIdentity(1002), set(&["k8s:app=a"]));
         assert_eq!(changed, [app, no_env, all]);
@@ -420,7 +374,7 @@ mod tests {
         let changed = index.add_identity(NumericIdentity(1002), set(&["k8s:app=b"]));
         assert_eq!(changed, [app, no_env, all]);
         assert_eq!(selected(&index, app), [1001]);
-        assert_eq!(index.remove_identity(NumericIdentity(1001)), [all, app]);
+        assert_eq!(index.remove_identity(NumericIdentity(1001)), [app, all]);
         assert!(selected(&index, app).is_empty());
         assert!(index.remove_identity(NumericIdentity(1001)).is_empty());
     }
@@ -439,6 +393,10 @@ mod tests {
         )));
         let a = NumericIdentity(0x0100_0001);
         let changed = index.add_identity(a, set(&["cidr:10.1.0.0/16", "reserved:world-ipv4"]));
+        assert!(changed.is_empty(), "nobody asked");
+        assert_eq!(selected(&index, s), [a.0]);
+        let b = NumericIdentity(0x0100_0003);
+        let changed = index.add_identity(b, set(&["cidr:10.129.0.0/16", "reserved:world-ipv4"]));
         assert_eq!(changed, [s]);
         index.add_identity(
             NumericIdentity(0x0100_0002),
@@ -451,7 +409,7 @@ mod tests {
             &config,
             Span::default(),
         )));
-        assert_eq!(selected(&index, s), [a.0]);
+        assert_eq!(selected(&index, s), [a.0, b.0]);
         assert_eq!(selected(&index, again), [a.0]);
     }
 }

@@ -11,6 +11,7 @@
 
 mod exceptions;
 mod index;
+mod posting;
 mod query;
 mod values;
 
