@@ -18,19 +18,27 @@ use std::sync::Arc;
 /// Protocols that ANY stands for when a port is given.
 const ANY_EXPANDED: [u8; 3] = [protocol::TCP, protocol::UDP, protocol::SCTP];
 
+/// So many things are searched one by one.
+const FEW: usize = 12;
+
 /// Filters of one tier while rules are merged into them.
 pub(super) struct FilterBuilder<'a> {
     index: &'a SelectorIndex,
+    /// Peers by address of the rule, as far as they are known.
+    peers_of: &'a AHashMap<usize, Arc<[SelectorId]>>,
     wildcard: SelectorId,
     namespace: &'a str,
     /// The direction's [`DirectionPolicy::default_deny`].
     default_deny: bool,
     filters: Vec<Filter>,
+    /// Places in [`Self::filters`], once there are more than [`FEW`].
     by_key: AHashMap<FilterKey, usize>,
-    /// Places in [`Filter::policies`], by filter and selector.
+    /// Places in [`Filter::policies`], by filter and selector, of filters with
+    /// more than [`FEW`].
     by_selector: AHashMap<(usize, SelectorId), usize>,
-    /// The rules behind each filter's policies, ascending. While they are
-    /// collected, the policies themselves name their first rule only.
+    /// The rules behind each filter's policies, ascending; empty for a policy
+    /// of one rule. While they are collected, the policies themselves name
+    /// their first rule only.
     origins: Vec<Vec<Vec<u32>>>,
 }
 
@@ -45,12 +53,14 @@ pub(super) struct NumberedRule<'a> {
 impl<'a> FilterBuilder<'a> {
     pub(super) fn new(
         index: &'a SelectorIndex,
+        peers_of: &'a AHashMap<usize, Arc<[SelectorId]>>,
         wildcard: SelectorId,
         namespace: &'a str,
         default_deny: bool,
     ) -> Self {
         Self {
             index,
+            peers_of,
             wildcard,
             namespace,
             default_deny,
@@ -63,7 +73,8 @@ impl<'a> FilterBuilder<'a> {
 
     pub(super) fn finish(mut self) -> Vec<Filter> {
         for (filter, origins) in self.filters.iter_mut().zip(self.origins) {
-            for ((_, policy), rules) in filter.policies.iter_mut().zip(origins) {
+            let several = filter.policies.iter_mut().zip(origins);
+            for ((_, policy), rules) in several.filter(|(_, rules)| !rules.is_empty()) {
                 policy.origin = Origin::ascending(rules);
             }
         }
@@ -79,11 +90,24 @@ impl<'a> FilterBuilder<'a> {
         let Some(peers) = &rule.rule.peers else {
             return Ok(());
         };
-        let mut selectors: Vec<SelectorId> = Vec::with_capacity(peers.len().max(1));
-        let mut seen = AHashSet::with_capacity(peers.len());
-        for id in peers.iter().filter_map(|s| self.index.find(s)) {
-            if seen.insert(id) {
-                selectors.push(id);
+        let found: Vec<SelectorId>;
+        let ids = match self.peers_of.get(&(std::ptr::from_ref(rule.rule) as usize)) {
+            Some(known) => &**known,
+            // A rule that Cilium adds.
+            None => {
+                found = peers.iter().filter_map(|s| self.index.find(s)).collect();
+                &found
+            }
+        };
+        let mut selectors: Vec<SelectorId> = Vec::with_capacity(ids.len().max(1));
+        let mut seen = AHashSet::new();
+        for id in ids {
+            let new = match ids.len() {
+                0..=FEW => !selectors.contains(id),
+                _ => seen.insert(*id),
+            };
+            if new {
+                selectors.push(*id);
             }
         }
         // Beside the wildcard the other selectors of a rule do not count
@@ -102,6 +126,8 @@ impl<'a> FilterBuilder<'a> {
             self.add_filter(&every_port, protocol::ANY, &selectors, &policy, rules)?;
         }
         for port_rule in &rule.rule.ports {
+            // What is wanted depends on the protocol beside the rule.
+            let mut wanted: Option<(u8, SelectorPolicy)> = None;
             for port in &port_rule.ports {
                 let protocols: &[u8] = if port.protocol == protocol::ANY {
                     &ANY_EXPANDED
@@ -109,8 +135,12 @@ impl<'a> FilterBuilder<'a> {
                     std::slice::from_ref(&port.protocol)
                 };
                 for &p in protocols {
-                    let policy = self.policy(rule, port_rule, p)?;
+                    let policy = match wanted.take() {
+                        Some((of, policy)) if of == p => policy,
+                        _ => self.policy(rule, port_rule, p)?,
+                    };
                     self.add_filter(port, p, &selectors, &policy, rules)?;
+                    wanted = Some((p, policy));
                 }
             }
         }
@@ -209,7 +239,12 @@ impl<'a> FilterBuilder<'a> {
             protocol: proto,
         };
         let next = self.filters.len();
-        let i = *self.by_key.entry(key.clone()).or_insert(next);
+        let i = if next < FEW {
+            let known = self.filters.iter().position(|f| f.key == key);
+            known.unwrap_or(next)
+        } else {
+            *self.by_key.entry(key.clone()).or_insert(next)
+        };
         if i == next {
             self.filters.push(Filter {
                 key,
@@ -218,6 +253,10 @@ impl<'a> FilterBuilder<'a> {
                 wildcard: None,
             });
             self.origins.push(Vec::new());
+            if self.filters.len() == FEW {
+                let keys = self.filters.iter().map(|f| f.key.clone());
+                self.by_key = keys.zip(0..).collect();
+            }
         }
         let (Some(filter), Some(origins)) = (self.filters.get_mut(i), self.origins.get_mut(i))
         else {
@@ -225,14 +264,23 @@ impl<'a> FilterBuilder<'a> {
         };
         for &selector in selectors {
             let next = filter.policies.len();
-            let place = *self.by_selector.entry((i, selector)).or_insert(next);
+            let place = if next < FEW {
+                let known = filter.policies.iter().position(|(s, _)| *s == selector);
+                known.unwrap_or(next)
+            } else {
+                *self.by_selector.entry((i, selector)).or_insert(next)
+            };
             match filter.policies.get_mut(place) {
                 None => {
                     if selector == self.wildcard {
                         filter.wildcard = Some(next);
                     }
                     filter.policies.push((selector, policy.clone()));
-                    origins.push(policy.origin.iter().collect());
+                    origins.push(Vec::new());
+                    if filter.policies.len() == FEW {
+                        let known = filter.policies.iter().map(|(s, _)| (i, *s));
+                        self.by_selector.extend(known.zip(0..));
+                    }
                 }
                 Some(_) if self.index.selector(selector).is_some_and(|s| s.is_none()) => {}
                 Some((_, existing)) => {
@@ -242,9 +290,12 @@ impl<'a> FilterBuilder<'a> {
                     };
                     match merged {
                         Merged::Kept => {}
-                        Merged::Replaced => *origin = policy.origin.iter().collect(),
+                        Merged::Replaced => origin.clear(),
                         // Rules come in ascending order.
                         Merged::Both => {
+                            if origin.is_empty() {
+                                origin.extend(existing.origin.iter());
+                            }
                             let last = origin.last().copied();
                             let new = policy.origin.iter();
                             origin.extend(new.filter(|n| last.is_none_or(|last| last < *n)));

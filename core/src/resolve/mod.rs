@@ -6,14 +6,16 @@
 //! integers. Identities and map keys come later ([`crate::policy_map`]).
 //! Follows Cilium 1.20.2 pkg/policy/{repository,rules,rule,l4}.go.
 
+mod applying;
 mod filter;
 mod merge;
 mod priority;
 mod repository;
 
+pub use applying::Applying;
 pub use filter::{Features, Filter, FilterKey, Origin, Parser, SelectorPolicy, Tls};
 pub use priority::{LOWEST_PRIORITY, TierPriorities};
-pub use repository::{Applying, Repository, ResourceId};
+pub use repository::{Repository, ResourceId};
 
 use crate::identity::NumericIdentity;
 use crate::rule::{Direction, Rule};

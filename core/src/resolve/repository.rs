@@ -1,5 +1,6 @@
 //! All rules, by object and namespace, over the identities known.
 
+use super::applying::{Applying, NamespaceRules};
 use super::merge::{FilterBuilder, NumberedRule, features};
 use super::priority::{LOWEST_PRIORITY, TierPriorities};
 use super::{DirectionPolicy, Features, ResolveError, SubjectPolicy, TierPolicy};
@@ -11,58 +12,23 @@ use crate::selector::{Selector, SelectorId, SelectorIndex, SelectorKind};
 use crate::source::Span;
 use ahash::AHashMap;
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What an object is known by among rules: Cilium's short kind, namespace and
 /// name (`cnp/default/web`).
 pub type ResourceId = Arc<str>;
 
-/// What the policy of a subject is made of.
-#[derive(Clone, Debug)]
-pub struct Applying {
-    off: bool,
-    always: bool,
-    is_host: bool,
-    namespace: Arc<str>,
-    /// By direction, ingress first.
-    rules: [Vec<Arc<Rule>>; 2],
-}
-
-impl PartialEq for Applying {
-    fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
-    }
-}
-
-impl Eq for Applying {}
-
-impl Hash for Applying {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
-    }
-}
-
-impl Applying {
-    /// What equality is about; rules are the same when they are one.
-    fn parts(&self) -> (bool, bool, bool, &str, [Vec<usize>; 2]) {
-        let addresses = |rules: &Vec<Arc<Rule>>| -> Vec<usize> {
-            rules.iter().map(|r| Arc::as_ptr(r) as usize).collect()
-        };
-        let [ingress, egress] = &self.rules;
-        let rules = [addresses(ingress), addresses(egress)];
-        (self.off, self.always, self.is_host, &self.namespace, rules)
-    }
-}
-
 /// Rules and identities, from which policies of subjects are resolved.
 #[derive(Debug)]
 pub struct Repository {
     index: SelectorIndex,
     by_resource: BTreeMap<ResourceId, Vec<Arc<Rule>>>,
-    by_namespace: AHashMap<Arc<str>, BTreeMap<ResourceId, Vec<Arc<Rule>>>>,
+    by_namespace: AHashMap<Arc<str>, NamespaceRules>,
+    /// By address of a rule: its peers.
+    peers_of: AHashMap<usize, Arc<[SelectorId]>>,
     wildcard: (Arc<Selector>, SelectorId),
     host: Arc<Selector>,
+    synthesized: Synthesized,
     /// Peers of all rules together: no fewer than distinct selectors in use.
     peers: usize,
     revision: u64,
@@ -84,6 +50,8 @@ impl Repository {
             index,
             by_resource: BTreeMap::new(),
             by_namespace: AHashMap::new(),
+            peers_of: AHashMap::new(),
+            synthesized: Synthesized::new(&wildcard, &host),
             wildcard: (wildcard, wildcard_id),
             host,
             peers: 0,
@@ -114,7 +82,8 @@ impl Repository {
         self.by_resource.values().flatten()
     }
 
-    /// Adds an identity or changes its labels; returns the selectors affected.
+    /// Adds an identity or changes its labels; returns the selectors affected,
+    /// of those whose identities somebody asked for.
     pub fn add_identity(&mut self, id: NumericIdentity, labels: LabelSet) -> Vec<SelectorId> {
         self.revision += 1;
         self.index.add_identity(id, labels)
@@ -131,16 +100,18 @@ impl Repository {
         self.take_out(resource);
         let rules: Vec<Arc<Rule>> = rules.into_iter().map(Arc::new).collect();
         for rule in &rules {
-            for peer in rule.peers.iter().flatten() {
-                self.index.add_selector(peer);
-                self.peers += 1;
-            }
-            self.by_namespace
-                .entry(Arc::clone(&rule.namespace))
-                .or_default()
-                .entry(Arc::clone(resource))
-                .or_default()
-                .push(Arc::clone(rule));
+            let peers = rule.peers.iter().flatten();
+            let peers: Arc<[SelectorId]> = peers.map(|p| self.index.add_selector(p)).collect();
+            self.peers += peers.len();
+            self.peers_of.insert(Arc::as_ptr(rule) as usize, peers);
+            let namespace = match self.by_namespace.get_mut(&rule.namespace) {
+                Some(known) => known,
+                None => {
+                    let name = Arc::clone(&rule.namespace);
+                    self.by_namespace.entry(name).or_default()
+                }
+            };
+            namespace.insert(resource, rule);
         }
         if !rules.is_empty() {
             self.by_resource.insert(Arc::clone(resource), rules);
@@ -175,9 +146,10 @@ impl Repository {
         };
         for rule in old {
             self.peers -= rule.peers.as_ref().map_or(0, Vec::len);
-            if let Some(objects) = self.by_namespace.get_mut(&rule.namespace) {
-                objects.remove(resource);
-                if objects.is_empty() {
+            self.peers_of.remove(&(Arc::as_ptr(&rule) as usize));
+            if let Some(rules) = self.by_namespace.get_mut(&rule.namespace) {
+                rules.remove(resource, &rule);
+                if rules.is_empty() {
                     self.by_namespace.remove(&rule.namespace);
                 }
             }
@@ -193,33 +165,13 @@ impl Repository {
         let mut found = [Vec::new(), Vec::new()];
         let is_host = subject == NumericIdentity::HOST;
         let namespaces = [Some(""), labels.namespace()];
-        for objects in namespaces
-            .into_iter()
-            .flatten()
-            .filter_map(|ns| self.by_namespace.get(ns))
-        {
-            // The rules of an object share its subject, which is asked once.
-            let mut asked: Option<(&Arc<Selector>, bool)> = None;
-            for rule in objects.values().flatten() {
-                if rule.selects_nodes != is_host {
-                    continue;
-                }
-                let selected = match asked {
-                    Some((subject, known)) if Arc::ptr_eq(subject, &rule.subject) => known,
-                    _ => rule.subject.matches(labels, config),
-                };
-                asked = Some((&rule.subject, selected));
-                if selected {
-                    let [ingress, egress] = &mut found;
-                    match rule.direction {
-                        Direction::Ingress => ingress.push(Arc::clone(rule)),
-                        Direction::Egress => egress.push(Arc::clone(rule)),
-                    }
-                }
+        for namespace in namespaces.into_iter().flatten() {
+            if let Some(rules) = self.by_namespace.get(namespace) {
+                rules.collect(labels, is_host, config, &mut found);
             }
         }
         for rules in &mut found {
-            rules.sort_by(|a, b| a.evaluation_order(b));
+            rules.sort_unstable_by(|a, b| a.evaluation_order(b));
         }
         found
     }
@@ -341,8 +293,13 @@ impl Repository {
         let mut start = 0u32;
         for tier in rules.chunk_by(|a, b| a.tier == b.tier) {
             let t = tier.first().map_or(0, |r| r.tier.0);
-            let mut builder =
-                FilterBuilder::new(&self.index, self.wildcard.1, namespace, policy.default_deny);
+            let mut builder = FilterBuilder::new(
+                &self.index,
+                &self.peers_of,
+                self.wildcard.1,
+                namespace,
+                policy.default_deny,
+            );
             for (number, rule) in (start..).zip(tier) {
                 let priority = priorities.of_rule.get(number as usize);
                 let numbered = NumberedRule {
@@ -378,70 +335,42 @@ impl Repository {
     ) {
         let ingress = direction == Direction::Ingress;
         let passes = rules.iter().any(|r| r.verdict == RuleVerdict::Pass);
-        let mut add = |name: &str, peer: &Arc<Selector>, verdict| {
-            let mut rule = self.synthesized(direction, name, peer, verdict);
-            rule.selects_nodes = is_host;
-            if let Some(last) = rules.last().filter(|r| r.tier == Tier::DEFAULT) {
-                rule.priority = last.priority + 1.0;
+        let mut add = |own: &[Arc<Rule>; 2]| {
+            let [of_ingress, of_egress] = own;
+            let mut rule = Arc::clone(if ingress { of_ingress } else { of_egress });
+            let last = rules.last().filter(|r| r.tier == Tier::DEFAULT);
+            if is_host || last.is_some() {
+                let changed = Arc::make_mut(&mut rule);
+                changed.selects_nodes = is_host;
+                changed.priority = last.map_or(changed.priority, |last| last.priority + 1.0);
             }
-            rules.push(Arc::new(rule));
+            rules.push(rule);
         };
-        let everything = &self.wildcard.0;
+        let own = &self.synthesized;
         if !default_deny {
-            add(allow_any(direction), everything, RuleVerdict::Allow);
+            add(&own.allow_any);
             return;
         }
         if ingress && !is_host && self.config().always_allows_localhost() {
-            add("allow-localhost-ingress", &self.host, RuleVerdict::Allow);
+            add(&own.allow_localhost);
         }
         if passes {
-            let name = if ingress {
-                "deny-any-ingress"
-            } else {
-                "deny-any-egress"
-            };
-            add(name, everything, RuleVerdict::Deny);
-        }
-    }
-
-    fn synthesized(
-        &self,
-        direction: Direction,
-        name: &str,
-        peer: &Arc<Selector>,
-        verdict: RuleVerdict,
-    ) -> Rule {
-        Rule {
-            tier: Tier::DEFAULT,
-            priority: 0.0,
-            verdict,
-            direction,
-            subject: Arc::clone(&self.wildcard.0),
-            selects_nodes: false,
-            namespace: "".into(),
-            peers: Some(vec![Arc::clone(peer)]),
-            ports: Vec::new(),
-            default_deny: false,
-            authentication: None,
-            origin: Arc::new(RuleOrigin::synthesized(name)),
-            resource: "".into(),
-            index: 0,
+            add(&own.deny_any);
         }
     }
 
     /// A direction in which everything is allowed; its only rule says so.
     fn unenforced(&self, direction: Direction) -> DirectionPolicy {
-        let allow = self.synthesized(
-            direction,
-            allow_any(direction),
-            &self.wildcard.0,
-            RuleVerdict::Allow,
-        );
+        let [ingress, egress] = &self.synthesized.allow_any;
+        let allow = match direction {
+            Direction::Ingress => ingress,
+            Direction::Egress => egress,
+        };
         DirectionPolicy {
             direction,
             enforced: false,
             default_deny: false,
-            rules: vec![Arc::new(allow)],
+            rules: vec![Arc::clone(allow)],
             priorities: vec![0],
             tiers: Vec::new(),
             features: Features::default(),
@@ -466,9 +395,41 @@ fn group_wildcard(rule: &Rule) -> Option<bool> {
     }
 }
 
-const fn allow_any(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "allow-any-ingress",
-        Direction::Egress => "allow-any-egress",
+/// The rules Cilium adds itself, for ingress and egress.
+#[derive(Debug)]
+struct Synthesized {
+    allow_any: [Arc<Rule>; 2],
+    deny_any: [Arc<Rule>; 2],
+    allow_localhost: [Arc<Rule>; 2],
+}
+
+impl Synthesized {
+    fn new(wildcard: &Arc<Selector>, host: &Arc<Selector>) -> Self {
+        let both = |what: &str, peer: &Arc<Selector>, verdict| {
+            Direction::BOTH.map(|direction| {
+                let name = format!("{what}-{}", direction.as_str());
+                Arc::new(Rule {
+                    tier: Tier::DEFAULT,
+                    priority: 0.0,
+                    verdict,
+                    direction,
+                    subject: Arc::clone(wildcard),
+                    selects_nodes: false,
+                    namespace: "".into(),
+                    peers: Some(vec![Arc::clone(peer)]),
+                    ports: Vec::new(),
+                    default_deny: false,
+                    authentication: None,
+                    origin: Arc::new(RuleOrigin::synthesized(&name)),
+                    resource: "".into(),
+                    index: 0,
+                })
+            })
+        };
+        Self {
+            allow_any: both("allow-any", wildcard, RuleVerdict::Allow),
+            deny_any: both("deny-any", wildcard, RuleVerdict::Deny),
+            allow_localhost: both("allow-localhost", host, RuleVerdict::Allow),
+        }
     }
 }
