@@ -84,6 +84,8 @@ pub struct Classes {
     criteria: Vec<Criterion>,
     nodes: Vec<Node>,
     steps: AHashMap<(u32, Step), u32>,
+    /// By criterion: the last step with it, from a node with a port to a node.
+    last_steps: Vec<(u32, u16, u32)>,
     /// Class of a node; 0 for nodes without identities.
     class_of: Vec<ClassId>,
     /// By class, from [`FIRST_LISTED`] on: an identity of the class.
@@ -153,6 +155,7 @@ impl Classes {
                 })
                 .collect(),
             steps: AHashMap::new(),
+            last_steps: vec![(u32::MAX, 0, 0); criteria.len()],
             class_of: Vec::new(),
             representatives: Vec::new(),
             listed: Listed::default(),
@@ -188,10 +191,13 @@ impl Classes {
         if number >= FIRST_UNIFORM_PAGE {
             parts.push((u64::MAX, self.root(first)));
         } else {
-            parts.extend((first.0..).take(64).enumerate().map(|(i, id)| {
+            for (i, id) in (first.0..).take(64).enumerate() {
                 let root = self.root(NumericIdentity(id));
-                (1 << i, root)
-            }));
+                match parts.iter_mut().find(|(_, node)| *node == root) {
+                    Some((which, _)) => *which |= 1 << i,
+                    None => parts.push((1 << i, root)),
+                }
+            }
         }
         for touch in touches {
             let step = (touch.criterion, touch.port);
@@ -232,14 +238,25 @@ impl Classes {
     }
 
     fn step(&mut self, node: u32, step: Step) -> u32 {
+        // Most steps are from one root: the last of each criterion is kept.
+        let last = self.last_steps.get(step.0 as usize).copied();
+        if let Some((from, port, to)) = last
+            && (from, port) == (node, step.1)
+        {
+            return to;
+        }
         let nodes = &mut self.nodes;
-        *self.steps.entry((node, step)).or_insert_with(|| {
+        let next = *self.steps.entry((node, step)).or_insert_with(|| {
             nodes.push(Node {
                 parent: node,
                 criterion: step.0,
             });
             len(nodes) - 1
-        })
+        });
+        if let Some(last) = self.last_steps.get_mut(step.0 as usize) {
+            *last = (node, step.1, next);
+        }
+        next
     }
 
     /// Lists a page's identities, classes numbered in the order of their first
@@ -295,7 +312,8 @@ impl Classes {
             }
             at = node.parent;
         }
-        if selectors.is_world(id) {
+        let asked = self.criteria.last() == Some(&Criterion::World);
+        if asked && selectors.is_world(id) {
             self.world.push(id);
         }
     }

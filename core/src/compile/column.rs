@@ -13,6 +13,7 @@ use crate::identity::NumericIdentity;
 use crate::policy_map::{Entry, L4Key, MapState, MatchType, Precedence};
 use ahash::AHashMap;
 use netverdict_table::{Answer, layout};
+use std::ops::Range;
 
 /// A first port and the port class from there to the next.
 pub(super) type Interval = (u16, u32);
@@ -22,8 +23,10 @@ pub(super) type Interval = (u16, u32);
 pub(super) struct Cells {
     /// Distinct verdict entries; the first is "nothing matches".
     pub(super) entries: Vec<Answer>,
-    /// Per port class, the entry number of each peer class.
-    pub(super) rows: Vec<Vec<u32>>,
+    /// Per port class the entry number of each peer class, row after row.
+    pub(super) cells: Vec<u32>,
+    /// How many port classes there are.
+    pub(super) rows: usize,
     /// Per protocol slot, the port classes in ascending order of ports; slots
     /// without ports have one interval.
     pub(super) ports: Vec<Vec<Interval>>,
@@ -81,13 +84,13 @@ impl Places {
         Ok(places)
     }
 
-    fn slot(&self, slot: usize) -> std::ops::Range<usize> {
+    fn slot(&self, slot: usize) -> Range<usize> {
         let at = |i: usize| self.slots.get(i).copied().unwrap_or(0);
         at(slot)..at(slot + 1)
     }
 
     /// The places a key covers.
-    fn covered(&self, key: L4Key) -> std::ops::Range<usize> {
+    fn covered(&self, key: L4Key) -> Range<usize> {
         if key.protocol == 0 {
             return 0..self.starts.len();
         }
@@ -101,15 +104,65 @@ impl Places {
 
 /// The entries that decide about packets: not those marked invalid, and not
 /// those for a port of a protocol without ports, whose packets have port 0.
+/// Within a key they come in no particular order.
 pub(super) fn effective(
     state: &MapState,
 ) -> impl Iterator<Item = (NumericIdentity, L4Key, &Entry)> {
-    state.iter().filter(|(_, l4, entry)| {
+    state.levels().flat_map(|(l4, entries)| {
         let slot = layout::protocol_slot(l4.protocol);
         let no_ports = slot >= layout::PORT_SLOTS && slot != layout::OTHER_SLOT;
         let unmatched = no_ports && l4.port_prefix != 0;
-        !(entry.invalid || unmatched)
+        let matched = entries.filter(move |(_, entry)| !(unmatched || entry.invalid));
+        matched.map(move |(id, entry)| (id, l4, entry))
     })
+}
+
+/// The longest match of each identity with a key of its own, at each place.
+struct Matches {
+    /// Ascending, with the identity's row.
+    rows: Vec<(NumericIdentity, usize)>,
+    matches: Vec<u32>,
+    width: usize,
+}
+
+impl Matches {
+    /// Without any matches, for one identity of each class and the aggregates.
+    fn new(classes: &Classes, width: usize) -> Self {
+        let ids = UNLISTED.iter().chain(classes.representatives()).copied();
+        let mut rows: Vec<(NumericIdentity, usize)> = ids.map(|id| (id, 0)).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        for (i, (_, row)) in rows.iter_mut().enumerate() {
+            *row = i;
+        }
+        let matches = vec![NO_ENTRY; rows.len() * width];
+        Self {
+            rows,
+            matches,
+            width,
+        }
+    }
+
+    fn start(&self, id: NumericIdentity) -> Option<usize> {
+        let at = self.rows.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        self.rows.get(at).map(|(_, row)| row * self.width)
+    }
+
+    fn row(&self, id: NumericIdentity) -> &[u32] {
+        let row = self.start(id);
+        let row = row.and_then(|start| self.matches.get(start..start + self.width));
+        row.unwrap_or(&[])
+    }
+
+    fn put(&mut self, id: NumericIdentity, places: &Range<usize>, entry: u32) {
+        let Some(start) = self.start(id) else {
+            return;
+        };
+        let places = start + places.start..start + places.end;
+        if let Some(covered) = self.matches.get_mut(places) {
+            covered.fill(entry);
+        }
+    }
 }
 
 impl Cells {
@@ -123,73 +176,81 @@ impl Cells {
         classes: &Classes,
         config: &Config,
     ) -> Result<Self, CompileError> {
-        let levels: Vec<(NumericIdentity, L4Key, &Entry)> = effective(state).collect();
-        let mut keys: Vec<L4Key> = levels.iter().map(|(_, l4, _)| *l4).collect();
+        let mut keys: Vec<L4Key> = effective(state).map(|(_, l4, _)| l4).collect();
         keys.dedup();
         let places = Places::new(&keys)?;
         let width = places.starts.len();
 
-        // The longest match of each key's identity at each place: keys come
-        // broadest first, so narrower ones overwrite.
+        // Keys come broadest first, so narrower ones overwrite.
         let mut seen: Vec<Seen> = Vec::new();
         let mut number: AHashMap<Seen, u32> = AHashMap::new();
-        let mut matches: AHashMap<NumericIdentity, Vec<u32>> = AHashMap::new();
-        for (id, l4, entry) in &levels {
+        let mut matches = Matches::new(classes, width);
+        let mut last: Option<(Seen, u32)> = None;
+        let mut covered: Option<(L4Key, Range<usize>)> = None;
+        for (id, l4, entry) in effective(state) {
             let what = Seen {
                 precedence: entry.precedence,
                 prefix_len: l4.prefix_len(),
                 proxy_port: entry.proxy_port,
                 auth: entry.auth,
             };
-            let n = *number.entry(what).or_insert_with(|| {
-                seen.push(what);
-                len(&seen) - 1
-            });
-            let row = matches.entry(*id).or_insert_with(|| vec![NO_ENTRY; width]);
-            if let Some(covered) = row.get_mut(places.covered(*l4)) {
-                covered.fill(n);
-            }
+            let n = match last {
+                Some((known, n)) if known == what => n,
+                _ => *number.entry(what).or_insert_with(|| {
+                    seen.push(what);
+                    len(&seen) - 1
+                }),
+            };
+            last = Some((what, n));
+            let places = match &covered {
+                Some((key, places)) if *key == l4 => places,
+                _ => &covered.insert((l4, places.covered(l4))).1,
+            };
+            matches.put(id, places, n);
         }
+
+        let stride = classes.count() as usize;
         let mut verdicts = Verdicts::new(&seen);
-        let columns: Vec<Vec<u32>> = (0..classes.count())
-            .map(|class| verdicts.column(class, classes, &matches, width, config))
-            .collect();
-        Self::of_columns(&columns, &places, verdicts.entries)
+        let mut by_place = vec![0; width * stride];
+        for class in 0..classes.count() {
+            verdicts.column(class, classes, &matches, config, &mut by_place);
+        }
+        Self::of_places(&by_place, stride, &places, verdicts.entries)
     }
 
-    fn of_columns(
-        columns: &[Vec<u32>],
+    fn of_places(
+        by_place: &[u32],
+        stride: usize,
         places: &Places,
         entries: Vec<Answer>,
     ) -> Result<Self, CompileError> {
-        let mut rows: Vec<Vec<u32>> = Vec::new();
-        let mut row_number: AHashMap<Vec<u32>, u32> = AHashMap::new();
-        let mut ports = Vec::new();
+        let mut cells: Vec<u32> = Vec::new();
+        let mut rows = 0u32;
+        let mut numbers: AHashMap<&[u32], u32> = AHashMap::new();
+        let mut ports = Vec::with_capacity(layout::SLOTS);
+        let mut all = places.starts.iter().zip(by_place.chunks_exact(stride));
+        let mut last: Option<(&[u32], u32)> = None;
         for slot in 0..layout::SLOTS {
             let mut intervals: Vec<Interval> = Vec::new();
-            for place in places.slot(slot) {
-                let row: Vec<u32> = columns
-                    .iter()
-                    .map(|c| c.get(place).copied().unwrap_or(0))
-                    .collect();
-                let n = match row_number.get(&row) {
-                    Some(n) => *n,
-                    None => {
-                        let n = len(&rows);
-                        row_number.insert(row.clone(), n);
-                        rows.push(row);
-                        n
-                    }
+            for (start, row) in all.by_ref().take(places.slot(slot).len()) {
+                let n = match last {
+                    Some((known, n)) if known == row => n,
+                    _ => *numbers.entry(row).or_insert_with(|| {
+                        cells.extend_from_slice(row);
+                        rows += 1;
+                        rows - 1
+                    }),
                 };
+                last = Some((row, n));
                 if intervals.last().is_none_or(|(_, last)| *last != n) {
-                    let start = places.starts.get(place).copied().unwrap_or(0);
-                    intervals.push((start, n));
+                    intervals.push((*start, n));
                 }
             }
             ports.push(intervals);
         }
-        if rows.len() > 1 << 16 {
-            return Err(CompileError::TooManyPortClasses { count: rows.len() });
+        let rows = rows as usize;
+        if rows > 1 << 16 {
+            return Err(CompileError::TooManyPortClasses { count: rows });
         }
         if entries.len() > 1 << 16 {
             return Err(CompileError::TooManyEntries {
@@ -198,15 +259,27 @@ impl Cells {
         }
         Ok(Self {
             entries,
+            cells,
             rows,
             ports,
         })
     }
+
+    /// The entry numbers of each port class.
+    pub(super) fn each_row(&self) -> impl Iterator<Item = &[u32]> {
+        let stride = self.cells.len() / self.rows.max(1);
+        self.cells.chunks_exact(stride.max(1))
+    }
 }
+
+/// So many pairs of entries have their outcome in a table.
+const PAIRS: usize = 1 << 12;
 
 /// Distinct outcomes, by the pair of entries they come from.
 struct Verdicts<'a> {
     seen: &'a [Seen],
+    /// Outcome of each pair, if they are few; [`NO_ENTRY`] while it is unknown.
+    table: Vec<u32>,
     by_pair: AHashMap<(u32, u32), u32>,
     by_answer: AHashMap<Answer, u32>,
     entries: Vec<Answer>,
@@ -214,8 +287,10 @@ struct Verdicts<'a> {
 
 impl<'a> Verdicts<'a> {
     fn new(seen: &'a [Seen]) -> Self {
+        let pairs = (seen.len() + 1) * (seen.len() + 1);
         let mut verdicts = Self {
             seen,
+            table: vec![NO_ENTRY; if pairs <= PAIRS { pairs } else { 0 }],
             by_pair: AHashMap::new(),
             by_answer: AHashMap::new(),
             entries: Vec::new(),
@@ -232,15 +307,15 @@ impl<'a> Verdicts<'a> {
         })
     }
 
-    /// The entry numbers of a class at every place.
+    /// Writes the entry numbers of a class at every place.
     fn column(
         &mut self,
         class: u32,
         classes: &Classes,
-        matches: &AHashMap<NumericIdentity, Vec<u32>>,
-        width: usize,
+        matches: &Matches,
         config: &Config,
-    ) -> Vec<u32> {
+        by_place: &mut [u32],
+    ) {
         let (specific, aggregate) = match class.checked_sub(super::class::FIRST_LISTED) {
             None => (None, UNLISTED.get(class as usize).copied()),
             Some(i) => {
@@ -250,32 +325,42 @@ impl<'a> Verdicts<'a> {
                 (id, aggregate.filter(|a| Some(*a) != id))
             }
         };
-        let row = |id: Option<NumericIdentity>| id.and_then(|id| matches.get(&id));
-        let at = |row: Option<&Vec<u32>>, i: usize| {
-            row.and_then(|r| r.get(i)).copied().unwrap_or(NO_ENTRY)
-        };
+        let row = |id: Option<NumericIdentity>| id.map_or(&[][..], |id| matches.row(id));
         let (own, wide) = (row(specific), row(aggregate));
-        let anyone = row(Some(NumericIdentity::UNKNOWN));
-        (0..width)
-            .map(|i| {
-                let own = at(own, i);
-                let mut other = at(wide, i);
-                if own == NO_ENTRY && other == NO_ENTRY {
-                    other = at(anyone, i);
-                }
-                self.outcome(own, other)
-            })
-            .collect()
+        let anyone = matches.row(NumericIdentity::UNKNOWN);
+        let at = |row: &[u32], i: usize| row.get(i).copied().unwrap_or(NO_ENTRY);
+        let stride = classes.count() as usize;
+        let cells = by_place.iter_mut().skip(class as usize).step_by(stride);
+        for (i, cell) in cells.enumerate() {
+            let own = at(own, i);
+            let mut other = at(wide, i);
+            if own == NO_ENTRY && other == NO_ENTRY {
+                other = at(anyone, i);
+            }
+            *cell = self.outcome(own, other);
+        }
     }
 
     fn outcome(&mut self, own: u32, wide: u32) -> u32 {
-        if let Some(n) = self.by_pair.get(&(own, wide)) {
-            return *n;
+        // Numbers from 1; 0 is no entry.
+        let (a, b) = (own.wrapping_add(1) as usize, wide.wrapping_add(1) as usize);
+        let place = a * (self.seen.len() + 1) + b;
+        let known = match self.table.get(place) {
+            Some(n) => Some(*n).filter(|n| *n != NO_ENTRY),
+            None => self.by_pair.get(&(own, wide)).copied(),
+        };
+        if let Some(n) = known {
+            return n;
         }
         let entry = |n: u32| self.seen.get(n as usize).copied();
         let answer = decide(entry(own), entry(wide));
         let n = self.intern(answer);
-        self.by_pair.insert((own, wide), n);
+        match self.table.get_mut(place) {
+            Some(known) => *known = n,
+            None => {
+                self.by_pair.insert((own, wide), n);
+            }
+        }
         n
     }
 }

@@ -17,7 +17,7 @@ use crate::rule::Direction;
 use ahash::AHashMap;
 use netverdict_table::Plane;
 use netverdict_table::layout::{
-    self, ALIGN, DESCRIPTOR_LEN, Descriptor, HEADER_LEN, Header, Section,
+    self, ALIGN, DESCRIPTOR_LEN, Descriptor, ENTRY_LEN, HEADER_LEN, Header, Section,
 };
 
 /// Spare classes that are left before a table's numbers get 16 bits.
@@ -74,20 +74,25 @@ impl Image {
     }
 
     /// Puts a direction's descriptor and all it leads to; returns its number.
+    ///
+    /// # Errors
+    /// When the direction lists identities in too many pages.
     pub(super) fn put(
         &mut self,
         policy: &DirectionPolicy,
         classes: &Classes,
         cells: &Cells,
-    ) -> u32 {
+    ) -> Result<u32, CompileError> {
         let wide = |count: usize, spare: usize| count + spare > 256;
         let wide_peers = wide(classes.count() as usize, SPARE);
-        let wide_ports = wide(cells.rows.len(), SPARE);
+        let wide_ports = wide(cells.rows, SPARE);
         let wide_cells = wide(cells.entries.len(), 0);
-        let peers = self.peers.put(classes, wide_peers);
+        let peers = self.peers.put(classes, wide_peers)?;
         let ports = self.ports.put(&cells.ports, wide_ports);
-        let flat = cells.rows.iter().flatten().copied();
-        let entries: Vec<u8> = cells.entries.iter().flat_map(|e| e.to_bytes()).collect();
+        let mut entries = Vec::with_capacity(cells.entries.len() * ENTRY_LEN);
+        for entry in &cells.entries {
+            entries.extend_from_slice(&entry.to_bytes());
+        }
         let flags = [
             (wide_peers, layout::WIDE_PEERS),
             (wide_ports, layout::WIDE_PORTS),
@@ -104,20 +109,21 @@ impl Image {
             ports: ports.ports,
             port_directories: ports.directories,
             port_pages: ports.pages,
-            cells: self.cells.put(&class_bytes(flat, wide_cells)),
+            cells: self.cells.put(&class_bytes(&cells.cells, wide_cells)),
             entries: self.entries.put(&entries),
             bitsets: self.bitsets.put(&bitsets(cells, classes.count())),
             stride: classes.count(),
             flags: flags.iter().filter(|(on, _)| *on).map(|(_, bit)| bit).sum(),
             peer_classes: classes.count(),
-            port_classes: count(cells.rows.len()),
+            port_classes: count(cells.rows),
             entry_count: count(cells.entries.len()),
         };
         let descriptors = &mut self.descriptors;
-        *self.by_descriptor.entry(descriptor).or_insert_with(|| {
+        let number = self.by_descriptor.entry(descriptor).or_insert_with(|| {
             descriptors.push(descriptor);
             count(descriptors.len() - 1)
-        })
+        });
+        Ok(*number)
     }
 
     /// The bytes of a frozen image.
@@ -437,17 +443,16 @@ fn index(pairs: &[(u32, u32)], slots: u32) -> Vec<u8> {
 fn bitsets(cells: &Cells, peer_classes: u32) -> Vec<u8> {
     let planes: Vec<Option<Plane>> = cells.entries.iter().map(Plane::of).collect();
     let words = (peer_classes as usize).div_ceil(64);
-    let mut out = Vec::with_capacity(cells.rows.len() * words * 32);
-    for row in &cells.rows {
-        let mut bits = vec![0u64; words * Plane::ALL.len()];
+    let mut out = vec![0; cells.rows * words * Plane::ALL.len() * 8];
+    let of_rows = out.chunks_exact_mut((words * Plane::ALL.len() * 8).max(1));
+    for (row, bits) in cells.each_row().zip(of_rows) {
         for (class, cell) in row.iter().enumerate() {
             let plane = planes.get(*cell as usize).copied().flatten();
-            let word = plane.and_then(|p| bits.get_mut(p as usize * words + class / 64));
-            if let Some(word) = word {
-                *word |= 1 << (class % 64);
+            let byte = plane.and_then(|p| bits.get_mut(p as usize * words * 8 + class / 8));
+            if let Some(byte) = byte {
+                *byte |= 1 << (class % 8);
             }
         }
-        out.extend(bits.into_iter().flat_map(u64::to_le_bytes));
     }
     out
 }

@@ -60,6 +60,12 @@ pub enum CompileError {
         /// How many.
         count: usize,
     },
+    /// A direction lists identities that lie too far apart: numbers of pages
+    /// have 16 bits, and a page has 64 neighbouring identities.
+    TooManyPages {
+        /// How many pages have listed identities.
+        count: usize,
+    },
     /// A key names a protocol that tables have no slot for. Rules cannot make
     /// such keys.
     NoSuchKey {
@@ -94,6 +100,11 @@ impl fmt::Display for CompileError {
             Self::TooManyEntries { count } => write!(
                 f,
                 "the policy has {count} different verdicts; a table has room for 65536"
+            ),
+            Self::TooManyPages { count } => write!(
+                f,
+                "the policy names identities in {count} pages of 64 neighbouring numbers; a table \
+                 has room for 65520, or 32752 with more than 248 kinds of peers"
             ),
             Self::NoSuchKey { key } => write!(
                 f,
@@ -237,18 +248,20 @@ impl Compiler<'_> {
         pages: &mut SelectedPages,
     ) -> Result<[Compiled; 2], CompileError> {
         let made = self.make(subject, pages)?;
-        let mut put = |policy: &DirectionPolicy, made: &Made| Compiled {
-            descriptor: image.put(policy, &made.classes, &made.cells),
-            origins: self.places.map_or(0, |places| {
-                image
-                    .origins
-                    .put(policy, &made.state, &made.classes, places)
-            }),
+        let mut put = |policy: &DirectionPolicy, made: &Made| {
+            Ok(Compiled {
+                descriptor: image.put(policy, &made.classes, &made.cells)?,
+                origins: self.places.map_or(0, |places| {
+                    image
+                        .origins
+                        .put(policy, &made.state, &made.classes, places)
+                }),
+            })
         };
         let [ingress, egress] = &made;
         Ok([
-            put(&subject.policy.ingress, ingress),
-            put(&subject.policy.egress, egress),
+            put(&subject.policy.ingress, ingress)?,
+            put(&subject.policy.egress, egress)?,
         ])
     }
 
@@ -344,6 +357,9 @@ fn shared_key(subject: &Subject) -> Option<SharedKey> {
 
 /// The ports of a subject that its policy names.
 fn used_ports(policy: &DirectionPolicy, ports: &[(Arc<str>, u8, u16)]) -> Vec<(Arc<str>, u8, u16)> {
+    if ports.is_empty() {
+        return Vec::new();
+    }
     let filters = policy.tiers.iter().flat_map(|t| &t.filters);
     let mut used: Vec<(Arc<str>, u8, u16)> = filters
         .filter_map(|f| match (&f.key.port, policy.direction) {

@@ -2,6 +2,7 @@
 //!
 //! In: the classes of a direction. Out: where its directory and root stand.
 
+use super::CompileError;
 use super::class::{ClassId, Classes, unlisted_class};
 use super::listed::Page;
 use super::pool::Pool;
@@ -9,7 +10,7 @@ use crate::config::Config;
 use crate::identity::NumericIdentity;
 use ahash::AHashMap;
 use netverdict_table::layout::{
-    BLOCK_LEN, BLOCK_PAGES, Descriptor, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS,
+    ALIGN, BLOCK_LEN, BLOCK_PAGES, Descriptor, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS,
     SLOT_BLOCKS, region,
 };
 use std::collections::BTreeSet;
@@ -26,6 +27,9 @@ pub(super) struct Plan {
     slot_regions: Vec<u32>,
     config: Config,
 }
+
+/// Pages that a direction may need beside those with listed identities.
+const SPARE_PAGES: usize = 16;
 
 /// Directories of one level are kept up to this many bytes in all.
 const DIRECTORY_BYTES: usize = 4 << 20;
@@ -198,8 +202,8 @@ impl PeerSections {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
             plan,
-            directories: Pool::new(64),
-            roots: Pool::new(64),
+            directories: Pool::new(ALIGN),
+            roots: Pool::new(ALIGN),
             pages: Pool::new(PAGE_UNIT),
             blocks: Pool::new(BLOCK_LEN),
             empty: [None, None],
@@ -217,13 +221,18 @@ impl PeerSections {
     }
 
     /// Puts a direction's directory and root.
-    pub(super) fn put(&mut self, classes: &Classes, wide: bool) -> PeerPart {
+    ///
+    /// # Errors
+    /// When the direction lists identities in more pages than numbers reach.
+    pub(super) fn put(&mut self, classes: &Classes, wide: bool) -> Result<PeerPart, CompileError> {
         let listed = classes.listed.pages();
         let page_len = if wide { 2 } else { 1 } * PAGE_UNIT;
-        let spare = 16;
-        let pages = self
-            .pages
-            .window(PAGE_UNIT, (listed.len() + spare) * page_len);
+        let most = (listed.len() + SPARE_PAGES) * page_len;
+        if most > PAGE_UNIT << 16 {
+            let count = listed.len();
+            return Err(CompileError::TooManyPages { count });
+        }
+        let pages = self.pages.window(PAGE_UNIT, most);
         let words = self.plan.slots() * SLOT_BLOCKS;
         let blocks = self.blocks.window(BLOCK_LEN, words * BLOCK_LEN);
         let empty = self.empty(wide, pages, blocks);
@@ -265,12 +274,12 @@ impl PeerSections {
         } else {
             (self.directories.put(&directory), self.roots.put(&root))
         };
-        PeerPart {
+        Ok(PeerPart {
             directory,
             root,
             pages,
             blocks,
-        }
+        })
     }
 
     /// Puts a block and leads its word of the root there.
@@ -376,7 +385,7 @@ impl PeerSections {
     }
 
     fn page(&mut self, content: &[ClassId], wide: bool) -> u16 {
-        let at = self.pages.put(&class_bytes(content.iter().copied(), wide));
+        let at = self.pages.put(&class_bytes(content, wide));
         self.pages.number(at, PAGE_UNIT)
     }
 
@@ -452,15 +461,22 @@ impl PeerSections {
 }
 
 /// Classes as a page has them.
-pub(super) fn class_bytes(classes: impl Iterator<Item = u32>, wide: bool) -> Vec<u8> {
-    if wide {
-        classes.flat_map(|c| (c as u16).to_le_bytes()).collect()
-    } else {
-        classes.map(|c| c as u8).collect()
+pub(super) fn class_bytes(classes: &[u32], wide: bool) -> Vec<u8> {
+    if !wide {
+        return classes.iter().map(|c| *c as u8).collect();
     }
+    let mut bytes = vec![0; classes.len() * 2];
+    for (to, class) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(classes) {
+        *to = (*class as u16).to_le_bytes();
+    }
+    bytes
 }
 
 /// Numbers as an image has them.
 pub(super) fn u16_bytes(words: &[u16]) -> Vec<u8> {
-    words.iter().flat_map(|w| w.to_le_bytes()).collect()
+    let mut bytes = vec![0; words.len() * 2];
+    for (to, word) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(words) {
+        *to = word.to_le_bytes();
+    }
+    bytes
 }

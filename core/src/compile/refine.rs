@@ -102,7 +102,17 @@ pub(super) fn touches(
             Criterion::World => {}
         }
     }
-    // Keeps the order of criteria within a page, and is made of ascending runs.
-    all.sort_by_key(|t| t.page);
-    all
+    by_page(all)
+}
+
+/// Sorted by page; within a page criteria keep their order.
+fn by_page(all: Vec<Touch>) -> Vec<Touch> {
+    if all.is_sorted_by_key(|t| t.page) {
+        return all;
+    }
+    let keys = (0u64..).zip(&all).map(|(i, t)| u64::from(t.page) << 32 | i);
+    let mut order: Vec<u64> = keys.collect();
+    order.sort_unstable();
+    let touch = |key: &u64| all.get((key & u64::from(u32::MAX)) as usize).copied();
+    order.iter().filter_map(touch).collect()
 }

@@ -181,16 +181,18 @@ fn over<'a>(repository: &'a crate::resolve::Repository, ports: &'a NamedPorts) -
     }
 }
 
-/// A number that no allocator gives, and that a rule selects.
-#[test]
-fn identities_of_undefined_scopes_are_refused() {
+/// What comes of compiling a subject whose rule selects these identities.
+fn compile_with(
+    identities: impl Iterator<Item = NumericIdentity>,
+) -> Result<Vec<u8>, (usize, CompileError)> {
     let config = Config::default();
     let cluster = cluster(&config, &(pods(3) + POLICIES));
     let mut repository = crate::resolve::Repository::new(config, cluster.identities().clone());
     copy_rules(&cluster, &mut repository);
     let labels = labels("a1");
-    let identity = NumericIdentity(0x0400_0001);
-    repository.add_identity(identity, labels);
+    for identity in identities {
+        repository.add_identity(identity, labels.clone());
+    }
     let ports = NamedPorts::new();
     let endpoint = cluster.find_endpoint("prod/p0").unwrap();
     let subject = Subject {
@@ -204,6 +206,35 @@ fn identities_of_undefined_scopes_are_refused() {
         named_ports: Vec::new(),
         proxy_ports: None,
     };
-    let refused = over(&repository, &ports).compile(&[subject]);
+    over(&repository, &ports).compile(&[subject])
+}
+
+/// A number that no allocator gives, and that a rule selects.
+#[test]
+fn identities_of_undefined_scopes_are_refused() {
+    let identity = NumericIdentity(0x0400_0001);
+    let refused = compile_with([identity].into_iter());
     assert_eq!(refused, Err((0, CompileError::UndefinedScope { identity })));
+}
+
+/// Millions of numbers apart: page numbers do not reach all of them. One page
+/// fewer, and they do.
+#[test]
+fn identities_too_far_apart_are_refused() {
+    let pages = |count: u32| (0..count).map(|i| NumericIdentity(0x0100_0000 + i * 64));
+    // Two pages are those of the pods and of nodes.
+    let refused = compile_with(pages(65_519));
+    let count = 65_521;
+    assert_eq!(refused, Err((0, CompileError::TooManyPages { count })));
+    let image = compile_with(pages(65_518)).unwrap();
+    let view = View::new(&image).unwrap();
+    let ask = |identity: u32| {
+        let way = netverdict_table::Direction::Ingress;
+        let q = Question::new(0, way, identity, 6, 80);
+        view.verdict(&q).unwrap().is_allowed()
+    };
+    for page in [0, 1, 63, 64, 32_768, 65_517] {
+        assert!(ask(0x0100_0000 + page * 64), "{page}");
+        assert!(!ask(0x0100_0000 + page * 64 + 9), "{page}");
+    }
 }

@@ -185,8 +185,9 @@ impl<P: Peers> Distiller<'_, P> {
             // precedence, what comes first decides which of two nested keys
             // are kept.
             let is_named = |f: &&Filter| matches!(f.key.port, RulePort::Name(_));
-            let (named, numbered): (Vec<_>, Vec<_>) = tier.filters.iter().partition(is_named);
-            for filter in named.into_iter().chain(numbered) {
+            let named = tier.filters.iter().filter(is_named);
+            let numbered = tier.filters.iter().filter(|f| !is_named(f));
+            for filter in named.chain(numbered) {
                 self.filter(tier, filter);
             }
         }

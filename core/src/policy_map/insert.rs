@@ -70,8 +70,16 @@ impl MapState {
         l4: L4Key,
     ) -> impl Iterator<Item = (NumericIdentity, L4Key, &Entry)> {
         let aggregate = self.aggregate(id);
-        l4.ancestors()
-            .filter_map(|k| self.levels.get(&k).map(|level| (k, level)))
+        // Where there are fewer keys than prefixes all of them are looked at.
+        // Both ways the broadest comes first.
+        let few = self.levels.len() <= usize::from(l4.port_prefix) + 2;
+        let scanned = few.then(|| self.levels.range(..=l4));
+        let scanned = scanned.into_iter().flatten().map(|(k, level)| (*k, level));
+        let searched = (!few).then(|| l4.ancestors()).into_iter().flatten();
+        let searched = searched.filter_map(|k| self.levels.get(&k).map(|level| (k, level)));
+        scanned
+            .filter(move |(k, _)| k.covers(l4))
+            .chain(searched)
             .flat_map(move |(k, level)| {
                 let own = (aggregate != id).then_some(id);
                 [Some(aggregate), own]

@@ -138,7 +138,7 @@ impl MapState {
             let Some(level) = self.levels.get(&k) else {
                 continue;
             };
-            for (k_id, v) in level {
+            for (k_id, v) in level.iter() {
                 let relevant = *k_id == aggregate
                     || *k_id == id
                     || (id == aggregate && self.aggregates(aggregate, *k_id));

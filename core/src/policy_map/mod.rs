@@ -10,6 +10,7 @@ mod distil;
 mod insert;
 mod insert_pass;
 mod key;
+mod level;
 mod lookup;
 mod named_ports;
 mod pass;

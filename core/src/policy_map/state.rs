@@ -1,13 +1,13 @@
 //! The entries of one direction while they are put together.
 
 use super::key::L4Key;
+use super::level::Level;
 use super::pass::{Pass, merge_passes};
 use super::precedence::Precedence;
 use super::redirect::RedirectKey;
 use crate::config::Config;
 use crate::identity::NumericIdentity;
 use crate::resolve::{DirectionPolicy, Origin};
-use ahash::AHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -67,9 +67,6 @@ impl Entry {
         (self.precedence, self.proxy_port, self.auth, self.invalid)
     }
 }
-
-/// Entries that share protocol and port, by identity.
-pub(super) type Level = AHashMap<NumericIdentity, Entry>;
 
 /// The entries of one direction.
 ///
@@ -138,10 +135,21 @@ impl MapState {
         })
     }
 
+    /// Protocols, ports and prefix lengths in ascending order, each with its
+    /// entries in no particular order.
+    pub(crate) fn levels(
+        &self,
+    ) -> impl Iterator<Item = (L4Key, impl Iterator<Item = (NumericIdentity, &Entry)>)> {
+        let entries = |level| Level::iter(level).map(|(id, e)| (*id, e));
+        self.levels
+            .iter()
+            .map(move |(l4, level)| (*l4, entries(level)))
+    }
+
     /// How many entries there are, invalid ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.levels.values().map(|level| level.len()).sum()
+        self.levels.values().map(Level::len).sum()
     }
 
     /// True without entries.

@@ -4,7 +4,8 @@
 //! descriptors the ones in force, and those of the two indices.
 
 use super::super::image::Part;
-use super::{Placed, Publisher, Side, Work, count};
+use super::side::Side;
+use super::{Placed, Publisher, Work, count};
 use ahash::AHashMap;
 use netverdict_table::Write;
 use netverdict_table::layout::{self, index_start};

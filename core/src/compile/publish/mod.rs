@@ -12,12 +12,13 @@
 mod index;
 mod room;
 mod side;
+mod unit;
 
 use super::class::Belongs;
 use super::image::{Image, Layout, Part};
 use super::peers::{ChangedWord, PeerSections, Plan};
 use super::refine::SelectedPages;
-use super::{CompileError, Compiler, Made, SharedKey, Subject};
+use super::{CompileError, Compiler, SharedKey, Subject};
 use crate::identity::NumericIdentity;
 use crate::policy_map::{Key, L4Key};
 use crate::rule::Direction;
@@ -26,8 +27,9 @@ use ahash::{AHashMap, AHashSet};
 use netverdict_table::Write;
 use netverdict_table::layout::{Descriptor, WIDE_PEERS};
 use room::SPARE_IDENTITIES;
-use side::{Side, class_entries, compare, side_changes, unplaced};
+use side::compare;
 use std::collections::BTreeSet;
+use unit::Unit;
 
 /// An identity that came, went, got other labels or other named ports.
 #[derive(Clone, Debug)]
@@ -89,15 +91,6 @@ pub enum MapChange {
     Delete(Key),
 }
 
-/// What subjects with one policy share.
-#[derive(Debug)]
-struct Unit {
-    subject: Subject,
-    key: Option<SharedKey>,
-    sides: [Side; 2],
-    subjects: Vec<u32>,
-}
-
 /// A subject's place.
 #[derive(Clone, Debug)]
 struct Placed {
@@ -117,6 +110,8 @@ pub struct Publisher {
     flushed: Vec<usize>,
     flushed_descriptors: u32,
     units: Vec<Option<Unit>>,
+    /// Numbers of units that are in no use.
+    free_units: BTreeSet<usize>,
     by_key: AHashMap<SharedKey, usize>,
     by_selector: AHashMap<SelectorId, BTreeSet<(usize, usize)>>,
     by_port: BTreeSet<(usize, usize)>,
@@ -148,6 +143,7 @@ impl Publisher {
             flushed: Vec::new(),
             flushed_descriptors: 0,
             units: Vec::new(),
+            free_units: BTreeSet::new(),
             by_key: AHashMap::new(),
             by_selector: AHashMap::new(),
             by_port: BTreeSet::new(),
@@ -157,10 +153,11 @@ impl Publisher {
             used: AHashMap::new(),
             stale: true,
         };
+        let mut pages = SelectedPages::default();
         for subject in subjects {
             let number = publisher.subjects.len();
             publisher.subjects.push(None);
-            publisher.place(compiler, number, subject)?;
+            publisher.place(compiler, number, subject, &mut pages)?;
         }
         publisher.rebuild(compiler)?;
         Ok(publisher)
@@ -343,7 +340,7 @@ impl Publisher {
                 if number == self.subjects.len() {
                     self.subjects.push(None);
                 }
-                self.place(compiler, number, subject)?;
+                self.place(compiler, number, subject, &mut work.pages)?;
                 work.update.added.push(count(number));
                 self.publish_subject(number, work);
                 self.all_entries(number, work, MapChange::Add);
@@ -352,7 +349,7 @@ impl Publisher {
                 let number = number as usize;
                 let before: Vec<(Key, [u8; 12])> = self.entries(count(number));
                 let old = self.subjects.get_mut(number).and_then(Option::take);
-                self.place(compiler, number, subject)?;
+                self.place(compiler, number, subject, &mut work.pages)?;
                 if let Some(old) = &old {
                     self.leave(old.unit, number);
                 }
@@ -389,168 +386,6 @@ impl Publisher {
         let entries = self.entries(count(number)).into_iter();
         work.maps(number, entries.map(|(key, value)| f(key, value)).collect());
     }
-
-    /// Gives a subject a unit: one there is, or a new one.
-    fn place(
-        &mut self,
-        compiler: &Compiler<'_>,
-        number: usize,
-        subject: Subject,
-    ) -> Result<(), CompileError> {
-        let key = super::shared_key(&subject);
-        let placed = |unit| Placed {
-            unit,
-            identity: subject.identity.0,
-            endpoints: subject.endpoints.clone(),
-        };
-        let known = key.as_ref().and_then(|k| self.by_key.get(k)).copied();
-        let unit = match known {
-            Some(unit) => unit,
-            None => {
-                let made = compiler.make(&subject, &mut SelectedPages::default())?;
-                let unit = self.units.iter().position(Option::is_none);
-                let unit = unit.unwrap_or(self.units.len());
-                let sides = self.put(&subject, made);
-                if let Some(key) = &key {
-                    self.by_key.insert(key.clone(), unit);
-                }
-                let made = Unit {
-                    subject: subject.clone(),
-                    key,
-                    sides,
-                    subjects: Vec::new(),
-                };
-                match self.units.get_mut(unit) {
-                    Some(slot) => *slot = Some(made),
-                    None => self.units.push(Some(made)),
-                }
-                self.file(unit, true);
-                unit
-            }
-        };
-        if let Some(unit) = self.units.get_mut(unit).and_then(Option::as_mut) {
-            unit.subjects.push(count(number));
-        }
-        if let Some(slot) = self.subjects.get_mut(number) {
-            *slot = Some(placed(unit));
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, subject: &Subject, made: [Made; 2]) -> [Side; 2] {
-        let plan = &self.image.peers.plan;
-        let mut pages = made.iter().flat_map(|side| side.classes.listed.pages());
-        if pages.any(|p| !plan.can_list(p.first())) {
-            // The image has no place for some identity: the next one will.
-            self.stale = true;
-            return unplaced(subject, made);
-        }
-        let [ingress, egress] = made;
-        let mut side = |policy: &crate::resolve::DirectionPolicy, made: Made| {
-            let descriptor = self.image.put(policy, &made.classes, &made.cells);
-            let words = self.image.peers.words(&self.image.descriptor(descriptor));
-            Side {
-                entries: class_entries(policy.direction, &made),
-                classes: made.classes,
-                descriptor,
-                words,
-            }
-        };
-        [
-            side(&subject.policy.ingress, ingress),
-            side(&subject.policy.egress, egress),
-        ]
-    }
-
-    /// Files a unit under what it depends on, or takes it out again.
-    fn file(&mut self, number: usize, enter: bool) {
-        let Some(unit) = self.units.get(number).and_then(Option::as_ref) else {
-            return;
-        };
-        for (i, side) in unit.sides.iter().enumerate() {
-            for selector in side.classes.selectors() {
-                let filed = self.by_selector.entry(selector).or_default();
-                if enter {
-                    filed.insert((number, i));
-                } else {
-                    filed.remove(&(number, i));
-                }
-            }
-            if enter && side.classes.asks_ports() {
-                self.by_port.insert((number, i));
-            } else if !enter {
-                self.by_port.remove(&(number, i));
-            }
-        }
-    }
-
-    /// A subject leaves its unit, which goes with the last one.
-    fn leave(&mut self, number: usize, subject: usize) {
-        let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) else {
-            return;
-        };
-        unit.subjects.retain(|s| *s as usize != subject);
-        if unit.subjects.is_empty() {
-            if let Some(key) = &unit.key {
-                self.by_key.remove(key);
-            }
-            self.file(number, false);
-            if let Some(slot) = self.units.get_mut(number) {
-                *slot = None;
-            }
-        }
-    }
-
-    /// Makes a unit anew, with new descriptors.
-    fn recompile(
-        &mut self,
-        compiler: &Compiler<'_>,
-        number: usize,
-        work: &mut Work,
-    ) -> Result<(), CompileError> {
-        let Some(unit) = self.units.get(number).and_then(Option::as_ref) else {
-            return Ok(());
-        };
-        let subject = unit.subject.clone();
-        let made = compiler.make(&subject, &mut SelectedPages::default())?;
-        for side in &made {
-            let mut pages = side.classes.listed.pages().iter();
-            work.anew |= pages.any(|p| !self.image.peers.plan.can_list(p.first()));
-        }
-        if work.anew || self.stale {
-            // The rebuild to come places it; only what changes in maps counts.
-            work.anew = true;
-        }
-        let new = match work.anew {
-            true => None,
-            false => Some(self.put(&subject, made)),
-        };
-        let new = match new {
-            Some(sides) => sides,
-            None => unplaced(
-                &subject,
-                compiler.make(&subject, &mut SelectedPages::default())?,
-            ),
-        };
-        self.file(number, false);
-        let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) else {
-            return Ok(());
-        };
-        let old = std::mem::replace(&mut unit.sides, new);
-        let mut changes = Vec::new();
-        for ((old, new), direction) in old.iter().zip(&unit.sides).zip(Direction::BOTH) {
-            side_changes(old, new, direction, &mut changes);
-        }
-        let subjects = unit.subjects.clone();
-        for subject in &subjects {
-            self.publish_subject(*subject as usize, work);
-        }
-        if !changes.is_empty() {
-            work.update.maps.push(MapUpdate { subjects, changes });
-        }
-        self.file(number, true);
-        Ok(())
-    }
 }
 
 /// An update under way.
@@ -565,6 +400,8 @@ struct Work {
     departures: Vec<(usize, Placed)>,
     /// Only a whole new image will do.
     anew: bool,
+    /// What selectors select does not change during an update.
+    pages: SelectedPages,
 }
 
 impl Work {

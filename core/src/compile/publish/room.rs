@@ -78,7 +78,7 @@ impl Publisher {
             let subject = unit.subject.clone();
             let made = compiler.make(&subject, &mut pages)?;
             self.file(number, false);
-            let sides = self.put(&subject, made);
+            let sides = self.put(&subject, made)?;
             if let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) {
                 unit.sides = sides;
             }
