@@ -28,6 +28,13 @@ impl Size {
         apps: 10,
         variants: 5,
     };
+
+    /// 65,000 subjects and peers, 28,000 policies: nearly all numbers that a
+    /// cluster has for its identities.
+    pub const SIXTY_FIVE_THOUSAND: Self = Self {
+        namespaces: 1300,
+        ..Self::TEN_THOUSAND
+    };
 }
 
 /// Ports that policies name, the most frequent first.

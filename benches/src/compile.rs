@@ -1,6 +1,7 @@
 //! From rules to tables: how long it takes, and how large tables are.
 
 use crate::clock::{Measured, Sample, cpu_of, interleaved};
+use crate::memory::bytes_of;
 use crate::one::{self, Loaded, Shape};
 use netverdict::cluster::{Cluster, ClusterOptions};
 use netverdict::compile::{Compiler, Subject};
@@ -10,6 +11,7 @@ use netverdict::policy_map::{NamedPorts, PolicyMap, StandInProxyPorts};
 use netverdict::resolve::Repository;
 use netverdict::source::Sources;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The subject of a repository, with its policy resolved.
@@ -60,49 +62,71 @@ pub fn policy_map(repository: &Repository, subject: &Subject) -> PolicyMap {
     )
 }
 
-/// Processor time of compiling one endpoint's policy, in nanoseconds:
-/// everything (`cold`), with identities loaded (`compile`), with selectors
-/// filed (`recompile`), and the policy map alone (`distil`).
+/// Processor time of compiling one endpoint's policy, in nanoseconds: reading
+/// texts (`parse`), from rules and identities on (`cold`), with both loaded
+/// (`compile`), with the identities of selectors known (`recompile`), and the
+/// policy map alone (`distil`); or `only` one of these. Beside it how many bytes
+/// `compile` allocates (`compileBytes`).
 #[must_use]
-pub fn endpoint(shape: Shape, policies: usize, identities: usize, rounds: usize) -> Value {
-    let loaded = Loaded::new(&one::scenario(shape, policies, identities));
+pub fn endpoint(
+    shape: Shape,
+    policies: usize,
+    identities: usize,
+    rounds: usize,
+    only: Option<&str>,
+) -> Value {
+    let scenario = one::scenario(shape, policies, identities);
+    let loaded = Loaded::new(&scenario);
     let mut full = loaded.repository();
     one::file(&mut full, loaded.policies.clone());
     let full = &full;
     let resolved = subject(&loaded, full);
     let entries = policy_map(full, &resolved).len();
     let image = table(full, std::slice::from_ref(&resolved));
-    let whole = |mut repository: Repository, rules| {
+    let filed = |mut repository: Repository, rules| {
         one::file(&mut repository, rules);
-        let subject = subject(&loaded, &repository);
-        let image = table(&repository, &[subject]);
-        (repository, image)
+        repository
     };
+    let compiled = |repository: &Repository| {
+        let subject = subject(&loaded, repository);
+        table(repository, &[subject])
+    };
+    let fresh = || filed(loaded.repository(), loaded.policies.clone());
+    let bytes = bytes_of(|| compiled(&fresh())) - bytes_of(fresh);
     let mut things: Vec<Measured<'_>> = vec![
+        (
+            "parse".to_owned(),
+            Box::new(|| cpu_of(|| one::parse(&scenario.policies, &loaded.config))),
+        ),
         (
             "cold".to_owned(),
             Box::new(|| {
                 let (config, ids) = (loaded.config.clone(), loaded.identities.clone());
                 let rules = loaded.policies.clone();
-                cpu_of(|| whole(Repository::new(config, ids), rules))
+                cpu_of(|| {
+                    let repository = filed(Repository::new(config, ids), rules);
+                    let image = compiled(&repository);
+                    (repository, image)
+                })
             }),
         ),
         (
             "compile".to_owned(),
             Box::new(|| {
-                let (repository, rules) = (loaded.repository(), loaded.policies.clone());
-                cpu_of(|| whole(repository, rules))
+                let repository = fresh();
+                cpu_of(|| compiled(&repository))
             }),
         ),
         (
             "recompile".to_owned(),
-            Box::new(|| cpu_of(|| table(full, &[subject(&loaded, full)]))),
+            Box::new(|| cpu_of(|| compiled(full))),
         ),
         (
             "distil".to_owned(),
             Box::new(|| cpu_of(|| policy_map(full, &resolved))),
         ),
     ];
+    things.retain(|(name, _)| only.is_none_or(|only| only == name));
     let found = interleaved(rounds, &mut things);
     let mut result = json!({
         "shape": shape.name(),
@@ -110,6 +134,7 @@ pub fn endpoint(shape: Shape, policies: usize, identities: usize, rounds: usize)
         "identities": identities,
         "entries": entries,
         "image": image.len(),
+        "compileBytes": bytes,
     });
     for (name, sample) in found {
         result[name] = json!(sample.median());
@@ -132,6 +157,7 @@ pub fn whole_cluster(cluster: &Cluster, rounds: usize) -> Value {
     let table = cluster.compile(None).expect("it fits");
     let sources = Sources::new();
     let with_origins = cluster.compile(Some(&sources)).expect("it fits");
+    let policies: BTreeSet<&str> = cluster.repository().rules().map(|r| &*r.resource).collect();
     let times: Vec<f64> = (0..rounds)
         .map(|_| cpu_of(|| cluster.compile(None)))
         .collect();
@@ -141,9 +167,12 @@ pub fn whole_cluster(cluster: &Cluster, rounds: usize) -> Value {
     let subjects = table.subjects.len();
     json!({
         "subjects": subjects,
+        "identities": cluster.identities().len(),
+        "policies": policies.len(),
         "image": table.image.len(),
         "imageWithOrigins": with_origins.image.len(),
         "bytesPerSubject": table.image.len() / subjects.max(1),
+        "bytesPerSubjectWithOrigins": with_origins.image.len() / subjects.max(1),
         "compile": Sample::new(times).median(),
         "compileWithOrigins": Sample::new(of_origins).median(),
     })

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cluster;
 pub mod compile;
 pub mod lookup;
+pub mod memory;
 pub mod one;
 pub mod random;
 pub mod updates;

@@ -2,15 +2,15 @@
 //!
 //! `netverdict-bench endpoint SHAPE POLICIES IDENTITIES ROUNDS` measures one
 //! endpoint, `workload` with the same arguments prints the same work for
-//! `cilium-bench`, `cluster ROUNDS` measures a cluster of 10,000 pods, `lookup
-//! ROUNDS` verdicts, `updates CHANGES` changes of a published table; `image SUBJECTS POLICIES IDENTITIES FILE` writes a table.
+//! `cilium-bench`, `cluster 10000|65000 ROUNDS` measures a cluster of so many
+//! pods, `objects 10000|65000` prints its objects, `lookup ROUNDS` verdicts, `updates CHANGES` changes of a published table; `image SUBJECTS POLICIES IDENTITIES FILE` writes a table.
 
 use netverdict_benches::cluster::{self, Size};
 use netverdict_benches::compile;
 use netverdict_benches::lookup::{self, world::World};
 use netverdict_benches::one::{self, Shape};
 use netverdict_benches::updates;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -27,8 +27,10 @@ fn main() -> ExitCode {
         }
         None => {
             eprintln!(
-                "usage: netverdict-bench endpoint|workload dense|spread POLICIES IDENTITIES ROUNDS\n       \
-                 netverdict-bench cluster|lookup|updates ROUNDS\n       \
+                "usage: netverdict-bench endpoint|workload dense|spread POLICIES IDENTITIES ROUNDS [OPERATION]\n       \
+                 netverdict-bench cluster 10000|65000 ROUNDS\n       \
+                 netverdict-bench objects 10000|65000\n       \
+                 netverdict-bench lookup|updates ROUNDS\n       \
                  netverdict-bench image SUBJECTS POLICIES IDENTITIES FILE"
             );
             ExitCode::from(1)
@@ -53,30 +55,38 @@ fn image(numbers: [&String; 3], path: &str) -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> Option<Value> {
+fn run(arguments: &[String]) -> Option<String> {
     let number = |i: usize| arguments.get(i)?.parse::<usize>().ok();
     let shape = || match arguments.get(1)?.as_str() {
         "dense" => Some(Shape::Dense),
         "spread" => Some(Shape::Spread),
         _ => None,
     };
+    let size = || match arguments.get(1)?.as_str() {
+        "10000" => Some(Size::TEN_THOUSAND),
+        "65000" => Some(Size::SIXTY_FIVE_THOUSAND),
+        _ => None,
+    };
     match arguments.first()?.as_str() {
-        "endpoint" => Some(compile::endpoint(
-            shape()?,
-            number(2)?,
-            number(3)?,
-            number(4)?,
-        )),
+        "endpoint" => {
+            let (policies, identities, rounds) = (number(2)?, number(3)?, number(4)?);
+            let only = arguments.get(5).map(String::as_str);
+            let found = compile::endpoint(shape()?, policies, identities, rounds, only);
+            Some(found.to_string())
+        }
         "workload" => {
             let scenario = one::scenario(shape()?, number(2)?, number(3)?);
-            Some(json!({"scenario": scenario, "rounds": number(4)?}))
+            let workload = json!({"scenario": scenario, "rounds": number(4)?});
+            Some(workload.to_string())
         }
         "cluster" => {
-            let cluster = compile::cluster(cluster::objects(Size::TEN_THOUSAND));
-            Some(compile::whole_cluster(&cluster, number(1)?))
+            let rounds = number(2)?;
+            let cluster = compile::cluster(cluster::objects(size()?));
+            Some(compile::whole_cluster(&cluster, rounds).to_string())
         }
-        "lookup" => Some(lookup::report::all(number(1)?)),
-        "updates" => Some(updates::all(number(1)?)),
+        "objects" => Some(cluster::texts(size()?).join("\n---\n")),
+        "lookup" => Some(lookup::report::all(number(1)?).to_string()),
+        "updates" => Some(updates::all(number(1)?).to_string()),
         _ => None,
     }
 }

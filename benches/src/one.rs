@@ -172,18 +172,7 @@ impl Loaded {
             ..scenario.clone()
         };
         let identities = without_endpoints.prepare().identities().clone();
-        let translator = Translator::new(&config);
-        let mut policies = Vec::new();
-        for text in &scenario.policies {
-            for document in load(SourceId(0), text, &LoadOptions::new(&config)).documents {
-                let Outcome::Accepted(object) = document.outcome else {
-                    panic!("the workload is refused: {text}");
-                };
-                if let Object::CiliumPolicy(p) = &*object {
-                    policies.push((cilium_resource(p), translator.cilium_policy(p)));
-                }
-            }
-        }
+        let policies = parse(&scenario.policies, &config);
         Self {
             config,
             identities,
@@ -206,6 +195,27 @@ impl Loaded {
         let id = NumericIdentity(FIRST_IDENTITY);
         (id, self.identities.get(id).expect("a subject").clone())
     }
+}
+
+/// The rules of policies, from their texts.
+///
+/// # Panics
+/// When one is refused, which those of the workload are not.
+#[must_use]
+pub fn parse(texts: &[String], config: &Config) -> Vec<(ResourceId, Vec<Rule>)> {
+    let translator = Translator::new(config);
+    let mut policies = Vec::new();
+    for text in texts {
+        for document in load(SourceId(0), text, &LoadOptions::new(config)).documents {
+            let Outcome::Accepted(object) = document.outcome else {
+                panic!("the workload is refused: {text}");
+            };
+            if let Object::CiliumPolicy(p) = &*object {
+                policies.push((cilium_resource(p), translator.cilium_policy(p)));
+            }
+        }
+    }
+    policies
 }
 
 /// Files rules; what [`Loaded::policies`] has is given away.

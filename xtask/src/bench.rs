@@ -29,7 +29,7 @@ const SIZES: [(u32, u32, u32); 9] = [
 ];
 
 /// What both engines measure, and what it is called.
-const OPERATIONS: [&str; 4] = ["cold", "compile", "recompile", "distil"];
+const OPERATIONS: [&str; 5] = ["parse", "cold", "compile", "recompile", "distil"];
 
 /// Measures and writes docs/benchmarks.md. `quick`: the sizes up to 1,000
 /// identities, and nothing is written.
@@ -44,6 +44,7 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
     let mut page = String::from(HEAD);
     let _ = writeln!(page, "\nMeasured on {}.\n", machine());
     page += "| shape | policies | identities | entries | operation | netverdict | Cilium | ratio |\n|---|--:|--:|--:|---|--:|--:|--:|\n";
+    let mut bytes = String::from(BYTES);
     for shape in ["dense", "spread"] {
         for (policies, identities, rounds) in SIZES {
             if quick && identities > 1000 {
@@ -86,23 +87,38 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
                 println!("{row}");
                 let _ = writeln!(page, "{row}");
             }
+            let (a, b) = (time(&ours, "compileBytes"), time(&theirs, "compileBytes"));
+            let _ = writeln!(
+                bytes,
+                "| {shape} | {policies} | {identities} | {a:.0} | {b:.0} | {:.1} |",
+                b / a.max(1.0)
+            );
         }
     }
-    let rounds = if quick { "3" } else { "11" };
-    let cluster = parse(&output(Command::new(program()?).args(["cluster", rounds]))?)?;
-    let text = format!(
-        "\n## A cluster\n\n{} pods with an identity each, in 200 namespaces: compiled in {} \
-         without origins and {} with them. The image has {} bytes, {} per subject; {} with \
-         origins.\n",
-        cluster["subjects"],
-        written(time(&cluster, "compile")),
-        written(time(&cluster, "compileWithOrigins")),
-        cluster["image"],
-        cluster["bytesPerSubject"],
-        cluster["imageWithOrigins"],
-    );
-    println!("{text}");
-    page += &text;
+    page += &bytes;
+    page += CLUSTERS;
+    for (pods, rounds) in [("10000", "11"), ("65000", "3")] {
+        if quick && pods != "10000" {
+            continue;
+        }
+        let rounds = if quick { "3" } else { rounds };
+        let cluster = parse(&output(
+            Command::new(program()?).args(["cluster", pods, rounds]),
+        )?)?;
+        let row = format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            cluster["subjects"],
+            cluster["policies"],
+            written(time(&cluster, "compile")),
+            written(time(&cluster, "compileWithOrigins")),
+            cluster["image"],
+            cluster["bytesPerSubject"],
+            cluster["imageWithOrigins"],
+            cluster["bytesPerSubjectWithOrigins"],
+        );
+        println!("{row}");
+        let _ = writeln!(page, "{row}");
+    }
     let (rounds, changes) = if quick { ("3", "64") } else { ("15", "1024") };
     let ask = |what, times| parse(&output(Command::new(program()?).args([what, times]))?);
     for text in [
@@ -128,9 +144,11 @@ const HEAD: &str = "\
 get the same policies and identities; `benches/src/one.rs` makes them. *dense*: every policy selects the
 endpoint, *spread*: one in a hundred does.
 
+- *parse*: from the JSON text of all policies to rules (netverdict, which checks schemas, too, and keeps places) or policy
+  entries (Cilium, without schemas: its agent leaves those to the API server).
 - *cold*: rules and identities are objects in memory; to the verdict table (netverdict) or the policy map
   (Cilium) of one endpoint.
-- *compile*: the same, but the identities are loaded before.
+- *compile*: the same, but rules and identities are loaded before, and no selector knows its identities.
 - *recompile*: selectors know their identities, too.
 - *distil*: the policy map alone, on both sides.
 
@@ -139,6 +157,26 @@ rounds. *ratio* is Cilium's time over netverdict's. Numbers of two runs differ b
 where others use the machine; read ratios of less than two as \"alike\". Not shown: reading YAML, what
 agents do beside policies, and the datapath. The two engines are measured one after the other, in
 processes of their own.
+";
+
+const BYTES: &str = "
+## Memory
+
+How many bytes *compile* allocates, those that it frees again included.
+
+| shape | policies | identities | netverdict | Cilium | ratio |
+|---|--:|--:|--:|--:|--:|
+";
+
+const CLUSTERS: &str = "
+## Clusters
+
+Pods with an identity each, 50 in a namespace, in an order of arrival that mixes namespaces; policies as
+a platform team and application teams write them (`benches/src/cluster.rs`). From the rules and
+identities of a cluster to one frozen table of all its subjects.
+
+| pods | policies | compiled | with origins | bytes | per subject | with origins | per subject |
+|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
 const INSTRUCTIONS: &str = "

@@ -21,7 +21,9 @@ import (
 // Bench is what a scenario costs Cilium's engine, in nanoseconds of processor time of the whole
 // process, the garbage collector included; medians.
 type Bench struct {
-	Entries   int     `json:"entries"`
+	Entries int `json:"entries"`
+	// Parse is from the JSON text of all policies to policy entries, schemas left out.
+	Parse     float64 `json:"parse"`
 	Cold      float64 `json:"cold"`
 	Compile   float64 `json:"compile"`
 	Recompile float64 `json:"recompile"`
@@ -38,6 +40,8 @@ type benchmark struct {
 	subject *identity.Identity
 	owner   *subjectEndpoint
 	ids     identity.IdentityMap
+	// texts are the policies as JSON.
+	texts [][]byte
 }
 
 // Measure compiles the policy of the scenario's first endpoint again and again.
@@ -62,6 +66,14 @@ func Measure(s *Scenario, added []ScenarioIdentity, rounds int) (Bench, error) {
 		owner:    &subjectEndpoint{id: 1},
 		ids:      w.labelMap(),
 	}
+	for _, text := range s.Policies {
+		for _, part := range SplitDocuments(text) {
+			b.texts = append(b.texts, expandList(part.JSON)...)
+		}
+	}
+	if len(b.texts) != len(documents) {
+		return Bench{}, errors.New("a policy is no document")
+	}
 	return b.run(added, rounds)
 }
 
@@ -78,6 +90,22 @@ func (b *benchmark) load() *policy.Repository {
 	return repo
 }
 
+// parse reads every policy as the agent does, which leaves schemas to the API server.
+func (b *benchmark) parse() error {
+	for i, d := range b.documents {
+		fresh := &document{resource: d.resource, source: d.source}
+		fresh.Namespace = d.Namespace
+		finish, err := d.kind.decode(fresh, b.scenario.Config, b.texts[i])
+		if err != nil {
+			return err
+		}
+		if err := finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ports sends all redirects to one port.
 var ports = map[string]uint16{policy.FallbackRedirectID: firstProxyPort}
 
@@ -90,11 +118,16 @@ func (b *benchmark) resolveOnce(repo *policy.Repository) (policy.SelectorPolicy,
 }
 
 func (b *benchmark) run(added []ScenarioIdentity, rounds int) (Bench, error) {
-	var cold, compile, recompile, distil, allocated []float64
+	var parse, cold, compile, recompile, distil, allocated []float64
 	entries := 0
 	for range rounds {
 		runtime.GC()
 		var err error
+		parse = append(parse, cpuOf(func() { err = b.parse() }))
+		if err != nil {
+			return Bench{}, err
+		}
+		runtime.GC()
 		cold = append(cold, cpuOf(func() { _, _, err = b.resolveOnce(b.load()) }))
 		repo := b.load()
 		runtime.GC()
@@ -117,7 +150,7 @@ func (b *benchmark) run(added []ScenarioIdentity, rounds int) (Bench, error) {
 		entries = distilled.Len()
 	}
 	result := Bench{
-		Entries: entries, Cold: median(cold), Compile: median(compile),
+		Entries: entries, Parse: median(parse), Cold: median(cold), Compile: median(compile),
 		Recompile: median(recompile), Distil: median(distil), CompileBytes: median(allocated),
 	}
 	repo := b.load()

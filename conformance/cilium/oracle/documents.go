@@ -41,6 +41,7 @@ var quiet = slog.New(slog.DiscardHandler)
 type document struct {
 	PolicyAnswer
 
+	kind     kind
 	resource ipcachetypes.ResourceID
 	source   source.Source
 	entries  policytypes.PolicyEntries
@@ -154,6 +155,7 @@ func (d *document) read(config Config, text []byte) {
 		d.refuse(stageDecode, fmt.Errorf("no kind %q in version %q", head.Kind, head.APIVersion))
 		return
 	}
+	d.kind = kind
 	if !kind.namespaced {
 		d.Namespace = ""
 	} else if d.Namespace == "" {
