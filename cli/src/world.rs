@@ -67,6 +67,19 @@ pub(crate) struct World {
 }
 
 impl WorldArgs {
+    /// The world of some files, with an agent's defaults.
+    #[cfg(all(feature = "datapath", target_os = "linux"))]
+    pub(crate) fn of(paths: Vec<PathBuf>) -> Self {
+        Self {
+            paths,
+            resolve: Vec::new(),
+            local_node: None,
+            state: None,
+            strict: false,
+            config: ConfigArgs::default(),
+        }
+    }
+
     /// Reads the input and builds the cluster. What was refused is told on
     /// standard error.
     pub(crate) fn open(&self) -> Result<World, Failure> {

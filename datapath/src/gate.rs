@@ -8,15 +8,17 @@
 //! goes on without this process, and [`Gate::open`] takes it up again.
 
 use crate::call::{self, Hook};
+use crate::count::{Count, Totals};
 use crate::error::Error;
 use crate::event::Events;
+use crate::interface::{index_of, name_of};
 use crate::ipcache::{self, Addresses};
 use crate::map::Map;
 use crate::object::{Object, Program, find_object};
+use crate::roster::{Endpoint, Roster};
 use crate::table_map::{self, TableMap};
 use netverdict_table::{View, Write};
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -55,6 +57,15 @@ pub struct Behind {
     pub identity: u32,
 }
 
+impl Behind {
+    fn to_bytes(self) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&self.endpoint.to_ne_bytes());
+        bytes[4..].copy_from_slice(&self.identity.to_ne_bytes());
+        bytes
+    }
+}
+
 /// An interface that the gate stands at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attached {
@@ -64,42 +75,6 @@ pub struct Attached {
     pub interface: String,
     /// Who is behind it.
     pub behind: Behind,
-}
-
-/// A verdict entry and how often it decided.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Count {
-    /// The endpoint whose policy it is.
-    pub endpoint: u32,
-    /// True for traffic from the endpoint.
-    pub egress: bool,
-    /// 0, or minus the drop reason.
-    pub code: i16,
-    /// As [`netverdict_table::MatchType`].
-    pub match_type: u8,
-    /// The proxy's port; 0 for none.
-    pub proxy_port: u16,
-    /// Authentication type; 0 for none.
-    pub auth_type: u8,
-    /// Cookie of the policy log.
-    pub cookie: u32,
-    /// Packets.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-/// What else the programs count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Replies that passed without being asked about.
-    pub replies: u64,
-    /// Events for which there was no room.
-    pub events_lost: u64,
-    /// ARP and neighbour discovery.
-    pub others: u64,
-    /// Packets dropped because they cannot be read, or come to nobody.
-    pub malformed: u64,
 }
 
 /// Programs in the kernel with their maps.
@@ -112,6 +87,7 @@ pub struct Gate {
     maps: BTreeMap<String, Arc<Map>>,
     programs: Vec<(Program, Hook)>,
     links: BTreeMap<(u32, Hook), OwnedFd>,
+    roster: Roster,
 }
 
 impl Gate {
@@ -138,6 +114,7 @@ impl Gate {
             maps,
             programs,
             links: BTreeMap::new(),
+            roster: Roster::create()?,
         };
         gate.set_addresses(addresses)?;
         if let Some(pins) = &gate.pins
@@ -148,6 +125,12 @@ impl Gate {
             return Err(error);
         }
         Ok(gate)
+    }
+
+    /// True when a gate is pinned in a directory.
+    #[must_use]
+    pub fn is_loaded(pins: &Path) -> bool {
+        pins.join(table_map::NAME).exists()
     }
 
     /// Takes up what is pinned in a directory.
@@ -179,6 +162,7 @@ impl Gate {
             maps,
             programs,
             links: BTreeMap::new(),
+            roster: Roster::open(pins)?,
         };
         for attached in gate.attached()? {
             for (_, hook) in PROGRAMS {
@@ -197,6 +181,8 @@ impl Gate {
     }
 
     fn pin_all(&self, pins: &Path) -> Result<(), Error> {
+        std::fs::create_dir_all(pins)
+            .map_err(|e| Error::of(format!("create {}", pins.display()), e))?;
         self.table.map().pin(&pins.join(table_map::NAME))?;
         for name in KEPT {
             self.map(name)?.pin(&pins.join(name))?;
@@ -215,6 +201,7 @@ impl Gate {
             worlds.put(&i.to_ne_bytes(), &identity.to_ne_bytes())?;
         }
         worlds.pin(&pins.join(WORLDS))?;
+        self.roster.pin(pins)?;
         self.programs
             .iter()
             .try_for_each(|(p, _)| p.pin(&pins.join(p.name())))
@@ -255,9 +242,13 @@ impl Gate {
         let replace = |programs: &[(Program, Hook)]| {
             for ((_, hook), link) in &self.links {
                 let program = programs.iter().find(|(_, h)| h == hook);
-                if let Some((program, _)) = program {
-                    call::update_link(link.as_raw_fd(), program.raw())
-                        .map_err(|e| Error::of("replace a program", e))?;
+                let Some((program, _)) = program else {
+                    continue;
+                };
+                match call::update_link(link.as_raw_fd(), program.raw()) {
+                    // The interface is gone.
+                    Err(e) if e.raw_os_error() == Some(libc::ENOLINK) => {}
+                    done => done.map_err(|e| Error::of("replace a program", e))?,
                 }
             }
             Ok(())
@@ -277,6 +268,67 @@ impl Gate {
         self.programs
             .iter()
             .try_for_each(|(p, _)| repin(pins, p.name(), |path| p.pin(path)))
+    }
+
+    /// The endpoints of the table, by number.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn endpoints(&self) -> Result<BTreeMap<u32, Endpoint>, Error> {
+        self.roster.endpoints()
+    }
+
+    /// Says who the endpoints of the table are.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn set_endpoints(&self, endpoints: &BTreeMap<u32, Endpoint>) -> Result<(), Error> {
+        self.roster.set(endpoints)
+    }
+
+    /// Puts a table in force whose endpoints may have other numbers and
+    /// identities than those of the one before. An interface whose endpoint has
+    /// another number is closed for the moment between, and stays so when the
+    /// new table does not have its endpoint: no packet is judged by the policy of
+    /// somebody else.
+    ///
+    /// # Errors
+    /// As [`Self::publish`]; interfaces have their endpoints back then.
+    pub fn replace_table(
+        &mut self,
+        image: Vec<u8>,
+        endpoints: &BTreeMap<u32, Endpoint>,
+    ) -> Result<(), Error> {
+        let before = self.endpoints()?;
+        let mut moved = Vec::new();
+        for attached in self.attached()? {
+            let known = before.get(&attached.behind.endpoint);
+            let mut all = endpoints.iter();
+            let same = known.and_then(|known| all.find(|(_, e)| e.name == known.name));
+            let behind = same.map(|(number, e)| Behind {
+                endpoint: *number,
+                identity: e.identity,
+            });
+            if behind != Some(attached.behind) {
+                moved.push((attached, behind));
+            }
+        }
+        let map = Arc::clone(self.map(ENDPOINTS)?);
+        for (attached, _) in &moved {
+            map.remove(&attached.ifindex.to_ne_bytes())?;
+        }
+        let done = self.publish(&[Write::Replace { image }]);
+        for (attached, behind) in &moved {
+            let behind = match &done {
+                Ok(()) => *behind,
+                Err(_) => Some(attached.behind),
+            };
+            if let Some(behind) = behind {
+                map.put(&attached.ifindex.to_ne_bytes(), &behind.to_bytes())?;
+            }
+        }
+        done?;
+        self.set_endpoints(endpoints)
     }
 
     /// Brings the map of addresses to exactly these.
@@ -319,10 +371,8 @@ impl Gate {
     /// When there is no such interface, or the kernel refuses.
     pub fn attach(&mut self, interface: &str, behind: Behind) -> Result<(), Error> {
         let ifindex = index_of(interface)?;
-        let mut value = [0; 8];
-        value[..4].copy_from_slice(&behind.endpoint.to_ne_bytes());
-        value[4..].copy_from_slice(&behind.identity.to_ne_bytes());
-        self.map(ENDPOINTS)?.put(&ifindex.to_ne_bytes(), &value)?;
+        self.map(ENDPOINTS)?
+            .put(&ifindex.to_ne_bytes(), &behind.to_bytes())?;
         let done = self.link(ifindex, interface);
         if done.is_err() {
             let _ = self.detach_index(ifindex);
@@ -407,38 +457,7 @@ impl Gate {
     /// # Errors
     /// What the kernel says.
     pub fn counts(&self) -> Result<Vec<Count>, Error> {
-        let map = self.map(COUNTERS)?;
-        let mut all = Vec::new();
-        for key in map.keys()? {
-            let Some(value) = map.get(&key)? else {
-                continue;
-            };
-            let Ok(k) = <[u8; 16]>::try_from(key) else {
-                continue;
-            };
-            let (words, _) = value.as_chunks::<8>();
-            let sum = |first: usize| {
-                words
-                    .iter()
-                    .skip(first)
-                    .step_by(2)
-                    .map(|w| u64::from_ne_bytes(*w))
-                    .sum()
-            };
-            all.push(Count {
-                endpoint: u32::from_ne_bytes([k[0], k[1], k[2], k[3]]),
-                cookie: u32::from_ne_bytes([k[4], k[5], k[6], k[7]]),
-                proxy_port: u16::from_be_bytes([k[8], k[9]]),
-                code: i16::from_ne_bytes([k[10], k[11]]),
-                match_type: k[12],
-                auth_type: k[13],
-                egress: k[14] != 0,
-                packets: sum(0),
-                bytes: sum(1),
-            });
-        }
-        all.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.cmp(b)));
-        Ok(all)
+        Count::all(self.map(COUNTERS)?)
     }
 
     /// What else was counted.
@@ -446,20 +465,7 @@ impl Gate {
     /// # Errors
     /// What the kernel says.
     pub fn totals(&self) -> Result<Totals, Error> {
-        let map = self.map(TOTALS)?;
-        let mut sums = [0; 4];
-        for (i, sum) in (0u32..).zip(&mut sums) {
-            let value = map.get(&i.to_ne_bytes())?.unwrap_or_default();
-            let (words, _) = value.as_chunks::<8>();
-            *sum = words.iter().map(|w| u64::from_ne_bytes(*w)).sum();
-        }
-        let [replies, events_lost, others, malformed] = sums;
-        Ok(Totals {
-            replies,
-            events_lost,
-            others,
-            malformed,
-        })
+        Totals::of(self.map(TOTALS)?)
     }
 
     /// What the programs say from now on. There is one ring: of two readers
@@ -504,18 +510,18 @@ fn load(
     Ok((maps, programs))
 }
 
-/// Makes the directory of pins, where nothing may be yet.
+/// Sees that pins can be in a directory, and that none are.
 fn prepare(pins: &Path) -> Result<(), Error> {
     if !call::on_bpf_file_system(&pins.join(table_map::NAME)) {
         return Err(Error::NoBpfFileSystem {
             path: pins.to_owned(),
         });
     }
-    if pins.join(table_map::NAME).exists() {
+    if Gate::is_loaded(pins) {
         let error = io::Error::from(io::ErrorKind::AlreadyExists);
         return Err(Error::of(format!("load into {}", pins.display()), error));
     }
-    std::fs::create_dir_all(pins).map_err(|e| Error::of(format!("create {}", pins.display()), e))
+    Ok(())
 }
 
 /// Takes everything in a directory of pins away: programs leave their
@@ -560,25 +566,4 @@ fn link_name(ifindex: u32, hook: Hook) -> String {
         Hook::Ingress => "from",
     };
     format!("link_{ifindex}_{side}")
-}
-
-fn index_of(interface: &str) -> Result<u32, Error> {
-    let what = || format!("the interface {interface}");
-    let name = CString::new(interface).map_err(|e| Error::of(what(), e.into()))?;
-    // SAFETY: a string that ends with a zero and lives through the call.
-    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
-        0 => Err(Error::last(what())),
-        index => Ok(index),
-    }
-}
-
-fn name_of(ifindex: u32) -> String {
-    let mut name = [0u8; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the IF_NAMESIZE bytes that the call may write.
-    let found = unsafe { libc::if_indextoname(ifindex, name.as_mut_ptr().cast()) };
-    if found.is_null() {
-        return ifindex.to_string();
-    }
-    let name: Vec<u8> = name.into_iter().take_while(|b| *b != 0).collect();
-    String::from_utf8_lossy(&name).into_owned()
 }

@@ -13,28 +13,33 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod call;
+mod count;
 mod error;
 mod event;
 mod flow;
 mod gate;
 mod grace;
+mod interface;
 mod ipcache;
 mod map;
 mod memory;
 mod object;
 mod policy_maps;
+mod roster;
 mod table_map;
 
 pub use call::Run;
+pub use count::{Count, Totals};
 pub use error::Error;
 pub use event::{Event, Events};
 pub use flow::{Names, drop_reason};
-pub use gate::{Attached, Behind, Count, Gate, Totals, unload};
+pub use gate::{Attached, Behind, Gate, unload};
 pub use ipcache::{Addresses, ipcache_key, ipcache_value};
 pub use map::Map;
 pub use memory::Memory;
 pub use object::{Loaded, Object, Program, find_object, object_directories};
 pub use policy_maps::{Culprit, Overflow, PolicyMaps, Written};
+pub use roster::Endpoint;
 pub use table_map::TableMap;
 
 /// Sees whether the kernel lets this process create a map and load a program.

@@ -269,7 +269,7 @@ fn written(nanoseconds: f64) -> String {
 }
 
 /// Processor, number of them, load and date, as far as they can be found out.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|l| l.strip_prefix("model name"));
     let model = model.map_or("an unknown processor", |m| {

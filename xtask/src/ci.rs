@@ -80,8 +80,15 @@ pub(crate) fn kernel() -> Result<Tally, String> {
     if required && built.skipped > 0 {
         return Err("not all BPF programs could be built".into());
     }
-    let arguments = ["test", "--package=netverdict-datapath", "--test=kernel"];
-    run_tests(&mut cargo(&arguments), cargo_test_line)
+    let mut tally = Tally::default();
+    for (package, test) in [
+        ("netverdict-datapath", "kernel"),
+        ("netverdict-cli", "datapath"),
+    ] {
+        let arguments = ["test", "--package", package, "--test", test];
+        tally += run_tests(&mut cargo(&arguments), cargo_test_line)?;
+    }
+    Ok(tally)
 }
 
 /// Go downloads and builds Cilium at the side of everything else.

@@ -1,6 +1,7 @@
 //! The jobs of this repository, each one command: `cargo xtask <job>`.
 
 mod bench;
+mod bench_kernel;
 mod bindings;
 mod bpf;
 mod ci;
@@ -40,6 +41,7 @@ usage: cargo xtask <job>
   bench [--quick]       one endpoint and a cluster, beside Cilium's engine; writes docs/benchmarks.md
                         (--quick: small sizes, nothing is written)
   instructions          instructions per lookup, in Rust and C, against their bounds
+  bench-kernel          lookups in the running kernel; writes docs/benchmarks-kernel.md (needs root)
   bpf                   build the BPF programs of datapath/bpf into target/bpf (needs clang)
   kernel                build them and test them in the running kernel (needs root)
   docs [--check]        write the generated pages of docs/, or see that they are up to date
@@ -84,6 +86,9 @@ fn main() -> ExitCode {
             quick.and_then(|o| bench::run(!o.is_empty()).map(|()| true))
         }
         Some("instructions") => options(arguments, &[]).and_then(|_| ci::instructions()),
+        Some("bench-kernel") => {
+            options(arguments, &[]).and_then(|_| bench_kernel::run().map(|_| true))
+        }
         Some("bpf") => options(arguments, &[]).and_then(|_| bpf::run().map(|_| true)),
         Some("kernel") => options(arguments, &[]).and_then(|_| {
             let tally = ci::kernel()?;

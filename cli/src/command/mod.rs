@@ -3,6 +3,8 @@
 mod check;
 mod compile;
 mod completions;
+#[cfg(all(feature = "datapath", target_os = "linux"))]
+mod datapath;
 mod dump;
 mod explain;
 mod forecast;
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Dump(dump::DumpArgs),
     Compile(compile::CompileArgs),
     Table(table::TableArgs),
+    #[cfg(all(feature = "datapath", target_os = "linux"))]
+    Datapath(datapath::DatapathArgs),
     Forecast(forecast::ForecastArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -43,6 +47,8 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Dump(args) => dump::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Table(args) => table::run(&args),
+        #[cfg(all(feature = "datapath", target_os = "linux"))]
+        Command::Datapath(args) => datapath::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Completions(args) => completions::run(&args),
     }

@@ -51,6 +51,14 @@ impl Batch {
         })
     }
 
+    /// Puts questions where programs find them.
+    pub(crate) fn load(&self, questions: &[[u8; 16]]) {
+        assert!(questions.len() <= BATCH);
+        self.questions.write(0, questions.as_flattened());
+        self.answers.write(0, &vec![0; questions.len() * 16]);
+        self.control.store64(0, questions.len() as u64);
+    }
+
     /// Asks one batch, and returns the answers.
     pub(crate) fn ask(
         &self,
@@ -58,10 +66,7 @@ impl Batch {
         questions: &[[u8; 16]],
         packet: &[u8],
     ) -> Result<Vec<Said>, Box<dyn std::error::Error>> {
-        assert!(questions.len() <= BATCH);
-        self.questions.write(0, questions.as_flattened());
-        self.answers.write(0, &vec![0; questions.len() * 16]);
-        self.control.store64(0, questions.len() as u64);
+        self.load(questions);
         let run = self.program(program)?.test_run(packet, 1)?;
         if run.returned != 0 {
             return Err(format!("{program} returned {}", run.returned).into());

@@ -7,8 +7,10 @@
 #![cfg(target_os = "linux")]
 
 mod batch;
+mod bench;
 mod conformance;
 mod fault;
+mod follow;
 mod lab;
 mod packets;
 mod traffic;
@@ -21,6 +23,9 @@ type Outcome = Result<String, Box<dyn std::error::Error>>;
 const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("conformance", conformance::agreement),
     ("planted faults", fault::all_are_found),
+    ("tables that follow a cluster", follow::tables),
+    ("policy maps that follow a cluster", follow::policy_maps),
+    ("refusals", follow::refusals),
     ("packets", packets::verdicts),
     ("packets: swaps under traffic", packets::swaps),
     ("packets: a table that outgrows its map", packets::grows),
@@ -49,7 +54,14 @@ fn main() -> ExitCode {
     let required = std::env::var("NETVERDICT_REQUIRE_KERNEL").is_ok_and(|v| v == "1");
     let refused = refused();
     let [mut passed, mut failed, mut ignored] = [0; 3];
-    for (name, test) in TESTS {
+    // Only when asked for by name: it takes a quiet machine.
+    let bench: &[(&str, fn() -> Outcome)] = &[("bench", bench::run)];
+    let bench = if wanted.iter().any(|w| w == "bench") {
+        bench
+    } else {
+        &[]
+    };
+    for (name, test) in TESTS.iter().chain(bench) {
         if !wanted.is_empty() && !wanted.iter().any(|w| name.contains(w.as_str())) {
             continue;
         }
