@@ -119,11 +119,27 @@ impl Memory {
         }
     }
 
-    /// Reads bytes.
+    /// Reads bytes, whole words where it can.
     pub fn read(&self, at: usize, bytes: &mut [u8]) {
-        for (i, byte) in bytes.iter_mut().enumerate() {
+        let before = at.next_multiple_of(8).saturating_sub(at).min(bytes.len());
+        let (first, rest) = bytes.split_at_mut(before);
+        let (words, last) = rest.as_chunks_mut::<8>();
+        let byte = |at: usize| {
             // SAFETY: as in `load32`.
-            *byte = unsafe { AtomicU8::from_ptr(self.place(at + i)) }.load(Ordering::Relaxed);
+            unsafe { AtomicU8::from_ptr(self.place(at)) }.load(Ordering::Relaxed)
+        };
+        for (i, to) in first.iter_mut().enumerate() {
+            *to = byte(at + i);
+        }
+        let at = at + before;
+        for (i, to) in words.iter_mut().enumerate() {
+            // SAFETY: as in `load32`.
+            let place = unsafe { AtomicU64::from_ptr(self.place(at + i * 8)) };
+            *to = place.load(Ordering::Relaxed).to_ne_bytes();
+        }
+        let at = at + words.len() * 8;
+        for (i, to) in last.iter_mut().enumerate() {
+            *to = byte(at + i);
         }
     }
 }

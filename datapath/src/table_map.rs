@@ -183,18 +183,17 @@ impl TableMap {
             self.memory.load32(base + LENGTH_AT)
         };
         for write in writes {
-            let range = write.range().unwrap_or(0..u32::MAX);
-            let align = match write {
-                Write::Word64 { .. } => 8,
-                Write::Word16 { .. } => 2,
-                _ => 1,
+            let (at, len, align) = match write {
+                Write::Bytes { at, bytes } => (*at, bytes.len() as u64, 1),
+                Write::Word16 { at, .. } => (*at, 2, 2),
+                Write::Word64 { at, .. } => (*at, 8, 8),
+                Write::Replace { .. } => (0, 0, 1),
             };
-            let good = range.start >= HEADER_LEN as u32
-                && range.end <= length
-                && range.start <= range.end
-                && range.start.is_multiple_of(align);
+            let good = at >= HEADER_LEN as u32
+                && u64::from(at) + len <= u64::from(length)
+                && at.is_multiple_of(align);
             if !good {
-                return Err(Error::Outside { at: range.start });
+                return Err(Error::Outside { at });
             }
         }
         for write in writes {
