@@ -26,10 +26,24 @@ pub(crate) trait Memory: Copy {
     fn changing_u16(self, at: usize) -> u32;
     /// The 64 bits at an offset, likewise.
     fn changing_u64(self, at: usize) -> u64;
-    /// The first words of the descriptor at an offset.
+    /// The first words of the descriptor at an offset. Spelled out: what makes
+    /// arrays is not always inlined, and then all of it goes through memory.
     #[inline(always)]
     fn descriptor(self, at: usize) -> [u32; WORDS] {
-        core::array::from_fn(|i| self.u32(at + i * 4))
+        [
+            self.u32(at),
+            self.u32(at + 4),
+            self.u32(at + 8),
+            self.u32(at + 12),
+            self.u32(at + 16),
+            self.u32(at + 20),
+            self.u32(at + 24),
+            self.u32(at + 28),
+            self.u32(at + 32),
+            self.u32(at + 36),
+            self.u32(at + 40),
+            self.u32(at + 44),
+        ]
     }
     /// The verdict entry at an offset.
     fn entry(self, at: usize) -> [u8; ENTRY_LEN];

@@ -122,18 +122,22 @@ impl Memory for Words<'_> {
     fn descriptor(self, at: usize) -> [u32; WORDS] {
         let first = at / 8;
         // One look at the length for all of them.
-        let Some(words) = self.0.get(first..first + WORDS / 2) else {
+        let words = self.0.get(first..).and_then(|w| w.first_chunk());
+        let Some([a, b, c, d, e, f]) = words else {
             return [0; WORDS];
         };
-        core::array::from_fn(|i| {
-            let word = words.get(i / 2).map_or(0, |w| w.load(Ordering::Relaxed));
-            (word >> (i % 2 * 32)) as u32
-        })
+        let both = |word: &AtomicU64| {
+            let word = word.load(Ordering::Relaxed);
+            (word as u32, (word >> 32) as u32)
+        };
+        let ((a, b), (c, d), (e, f)) = ((both(a), both(b)), (both(c), both(d)), (both(e), both(f)));
+        [a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1]
     }
 
     #[inline(always)]
     fn entry(self, at: usize) -> [u8; 16] {
-        let [a, b] = [at, at + 8].map(|at| u128::from(self.word(at, Ordering::Relaxed)));
-        (a | b << 64).to_le_bytes()
+        let low = u128::from(self.word(at, Ordering::Relaxed));
+        let high = u128::from(self.word(at + 8, Ordering::Relaxed));
+        (low | high << 64).to_le_bytes()
     }
 }
