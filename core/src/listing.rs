@@ -124,15 +124,7 @@ impl VerdictListing {
     /// An answer in words.
     #[must_use]
     pub fn of(answer: &Answer) -> Self {
-        let match_type = match answer.match_type() {
-            MatchType::None => "none",
-            MatchType::L3Only => "L3-Only",
-            MatchType::L3L4 => "L3-L4",
-            MatchType::L4Only => "L4-Only",
-            MatchType::All => "all",
-            MatchType::L3Proto => "L3-Proto",
-            MatchType::ProtoOnly => "Proto-Only",
-        };
+        let match_type = match_type_name(answer.match_type());
         let plane = match answer.is_allowed() && answer.match_type() == MatchType::None {
             true => Some(Plane::Allow),
             false => Plane::of(answer),
@@ -145,6 +137,20 @@ impl VerdictListing {
             auth_inherited_from: answer.auth_donor(),
             cookie: answer.cookie(),
         }
+    }
+}
+
+/// One word for a match type, as Hubble prints it.
+#[must_use]
+pub const fn match_type_name(match_type: MatchType) -> &'static str {
+    match match_type {
+        MatchType::None => "none",
+        MatchType::L3Only => "L3-Only",
+        MatchType::L3L4 => "L3-L4",
+        MatchType::L4Only => "L4-Only",
+        MatchType::All => "all",
+        MatchType::L3Proto => "L3-Proto",
+        MatchType::ProtoOnly => "Proto-Only",
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::bits::Plane;
 use crate::layout::{AGGREGATES, Descriptor, UNLISTED_CLASSES};
 use crate::ports::{PortRange, protocols};
-use crate::question::Direction;
+use crate::question::{Answer, Direction, MatchType};
 use crate::view::{PolicyView, View};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -22,8 +22,7 @@ pub struct Peers {
     pub unlisted: Vec<u32>,
 }
 
-/// Peers whose verdict on some ports changes in one way. Changes of match
-/// types, proxies or authentication types alone are none.
+/// Peers whose answer on some ports changes in one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The ports.
@@ -32,8 +31,45 @@ pub struct Change {
     pub before: Option<Plane>,
     /// What they get.
     pub after: Option<Plane>,
+    /// What else changes where the verdict stays the same; empty where it
+    /// does not.
+    pub fields: Vec<FieldChange>,
     /// Who.
     pub peers: Peers,
+}
+
+/// A field of a verdict entry that changes under one verdict: before, after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FieldChange {
+    /// Where a redirect leads.
+    ProxyPort(u16, u16),
+    /// The authentication that is required.
+    AuthType(u8, u8),
+    /// Prefix length of the entry that authentication is inherited from.
+    AuthDonor(Option<u8>, Option<u8>),
+    /// The policy log cookie.
+    Cookie(u32, u32),
+    /// How much of the packet the deciding entry looks at.
+    MatchType(MatchType, MatchType),
+}
+
+impl FieldChange {
+    /// What differs between two answers of one verdict.
+    fn between(a: &Answer, b: &Answer) -> Vec<Self> {
+        let proxy = (a.proxy_port(), b.proxy_port());
+        let auth = (a.auth_type(), b.auth_type());
+        let donor = (a.auth_donor(), b.auth_donor());
+        let cookie = (a.cookie(), b.cookie());
+        let match_type = (a.match_type(), b.match_type());
+        let found = [
+            (proxy.0 != proxy.1).then_some(Self::ProxyPort(proxy.0, proxy.1)),
+            (auth.0 != auth.1).then_some(Self::AuthType(auth.0, auth.1)),
+            (donor.0 != donor.1).then_some(Self::AuthDonor(donor.0, donor.1)),
+            (cookie.0 != cookie.1).then_some(Self::Cookie(cookie.0, cookie.1)),
+            (match_type.0 != match_type.1).then_some(Self::MatchType(match_type.0, match_type.1)),
+        ];
+        found.into_iter().flatten().collect()
+    }
 }
 
 impl Change {
@@ -190,10 +226,17 @@ fn changes(a: &PolicyView<'_>, b: &PolicyView<'_>, identities: &[u32]) -> Vec<Ch
     // Rows whose changes are alike are told once.
     let mut told: BTreeMap<Vec<Told>, Vec<PortRange>> = BTreeMap::new();
     for ((row_a, row_b), ranges) in ports {
-        let plane = |p: &PolicyView<'_>, row, class| p.cell(row, class).and_then(|x| Plane::of(&x));
         let changed = peers.keys().filter_map(|(x, y)| {
-            let (before, after) = (plane(a, row_a, *x), plane(b, row_b, *y));
-            (before != after).then_some(((before, after), (*x, *y)))
+            let (before, after) = (a.cell(row_a, *x)?, b.cell(row_b, *y)?);
+            if before == after {
+                return None;
+            }
+            let planes = (Plane::of(&before), Plane::of(&after));
+            let fields = match planes.0 == planes.1 {
+                true => FieldChange::between(&before, &after),
+                false => Vec::new(),
+            };
+            Some(((planes.0, planes.1, fields), (*x, *y)))
         });
         let mut changed: Vec<Told> = changed.collect();
         changed.sort_unstable();
@@ -205,7 +248,7 @@ fn changes(a: &PolicyView<'_>, b: &PolicyView<'_>, identities: &[u32]) -> Vec<Ch
     for (changed, mut ports) in told {
         ports.sort_unstable();
         for group in changed.chunk_by(|(x, _), (y, _)| x == y) {
-            let Some(((before, after), _)) = group.first().copied() else {
+            let Some(((before, after, fields), _)) = group.first() else {
                 continue;
             };
             let mut who = Peers::default();
@@ -219,18 +262,20 @@ fn changes(a: &PolicyView<'_>, b: &PolicyView<'_>, identities: &[u32]) -> Vec<Ch
             who.unlisted.sort_unstable();
             all.push(Change {
                 ports: ports.clone(),
-                before,
-                after,
+                before: *before,
+                after: *after,
+                fields: fields.clone(),
                 peers: who,
             });
         }
     }
-    all.sort_by(|x, y| (&x.ports, x.before, x.after).cmp(&(&y.ports, y.before, y.after)));
+    let order = |c: &Change| (c.ports.clone(), c.before, c.after, c.fields.clone());
+    all.sort_by_cached_key(order);
     all
 }
 
-/// Verdict before and after, and the classes in either table.
-type Told = ((Option<Plane>, Option<Plane>), (u32, u32));
+/// Verdict before and after and what else changes; the classes in either table.
+type Told = ((Option<Plane>, Option<Plane>, Vec<FieldChange>), (u32, u32));
 
 /// Ranges that are one in both lists, with their classes in either.
 fn meet<'r>(

@@ -33,7 +33,7 @@ mod write;
 
 pub use bits::{ClassSet, IdentitySet, Plane};
 pub use check::TableError;
-pub use diff::{Change, Difference, Peers, SubjectChange, difference};
+pub use diff::{Change, Difference, FieldChange, Peers, SubjectChange, difference};
 pub use image::{Info, hash};
 pub use origin::{Origin, OriginRecord, RuleRef};
 pub use ports::{PortRange, protocols};

@@ -3,7 +3,9 @@
 
 use netverdict::scenario::Scenario;
 use netverdict_reference::generate::{Profile, generate};
-use netverdict_table::{Direction, Plane, PolicyView, View, difference, protocols};
+use netverdict_table::{
+    Answer, Direction, FieldChange, Plane, PolicyView, View, difference, protocols,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SEEDS: u64 = 4;
@@ -91,12 +93,40 @@ fn reach_is_what_flows_say_one_by_one() {
     assert!(answers > 400, "only {answers}");
 }
 
-/// A verdict that changes: what it was and what it is.
-type Changed = (Option<Plane>, Option<Plane>);
+/// An answer that changes: what the verdict was and what it is, and which
+/// fields change if it stays.
+type Changed = (Option<Plane>, Option<Plane>, Vec<FieldChange>);
+
+/// What changes between two answers, worked out in another way than the table
+/// does: byte by byte.
+fn changed(a: &Answer, b: &Answer) -> Changed {
+    let planes = (Plane::of(a), Plane::of(b));
+    let (x, y) = (a.to_bytes(), b.to_bytes());
+    let mut fields = Vec::new();
+    let differs =
+        |range: std::ops::Range<usize>| planes.0 == planes.1 && x[range.clone()] != y[range];
+    if differs(0..2) {
+        fields.push(FieldChange::ProxyPort(a.proxy_port(), b.proxy_port()));
+    }
+    if differs(3..4) {
+        fields.push(FieldChange::AuthType(x[3], y[3]));
+    }
+    if differs(7..8) {
+        let donor = |byte| (byte != 255).then_some(byte);
+        fields.push(FieldChange::AuthDonor(donor(x[7]), donor(y[7])));
+    }
+    if differs(8..12) {
+        fields.push(FieldChange::Cookie(a.cookie(), b.cookie()));
+    }
+    if differs(6..7) {
+        fields.push(FieldChange::MatchType(a.match_type(), b.match_type()));
+    }
+    (planes.0, planes.1, fields)
+}
 
 #[test]
 fn differences_are_what_flows_say_one_by_one() {
-    let (mut changed, mut opened, mut closed) = (0, 0, 0);
+    let (mut answers, mut opened, mut closed, mut fields) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
         let before = generate(seed, Profile::Full);
         let mut after = before.clone();
@@ -111,14 +141,15 @@ fn differences_are_what_flows_say_one_by_one() {
             for change in subject.changes.iter() {
                 opened += u32::from(change.opens());
                 closed += u32::from(change.closes());
-                assert_ne!(change.before, change.after);
+                fields += u32::from(change.before == change.after);
+                assert_eq!(change.fields.is_empty(), change.before != change.after);
                 let peers = change.peers.listed.iter().map(|id| (*id, true));
                 let others = change.peers.unlisted.iter().map(|id| (*id, false));
                 for (peer, listed) in peers.chain(others) {
                     for r in &change.ports {
                         for port in [r.first, r.last] {
                             let key = (subject.before, subject.direction, r.protocol, port);
-                            let both = (change.before, change.after);
+                            let both = (change.before, change.after, change.fields.clone());
                             found.insert((key, peer, listed), both);
                         }
                     }
@@ -138,21 +169,20 @@ fn differences_are_what_flows_say_one_by_one() {
                 for protocol in protocols() {
                     for port in ports(&policies, protocol) {
                         for id in &everybody {
-                            let [p, q] = policies
-                                .map(|policy| Plane::of(&policy.verdict(*id, protocol, port)));
+                            let [p, q] = policies.map(|policy| policy.verdict(*id, protocol, port));
                             if p == q {
                                 continue;
                             }
                             let known = listed.contains(id);
                             let name = if known { *id } else { aggregate(&a, *id) };
                             let key = (x, direction, protocol, port);
-                            expected.insert((key, name, known), (p, q));
+                            expected.insert((key, name, known), changed(&p, &q));
                         }
                     }
                 }
             }
         }
-        changed += expected.len();
+        answers += expected.len();
         for (key, both) in &expected {
             let told = difference.changed.iter().any(|s| {
                 let ((subject, direction, protocol, port), peer, listed) = *key;
@@ -167,7 +197,7 @@ fn differences_are_what_flows_say_one_by_one() {
                         let at = |r: &netverdict_table::PortRange| {
                             r.protocol == protocol && r.first <= port && port <= r.last
                         };
-                        (c.before, c.after) == *both
+                        (c.before, c.after, c.fields.clone()) == *both
                             && peers.contains(&peer)
                             && c.ports.iter().any(at)
                     })
@@ -182,12 +212,12 @@ fn differences_are_what_flows_say_one_by_one() {
             let pairs: BTreeMap<u32, u32> = a.subject_identities().map(|(i, s)| (s, i)).collect();
             let y = b.subject_of_identity(pairs[subject]).unwrap();
             let y = b.policy(y, *direction).unwrap();
-            let [p, q] = [x, y].map(|v| Plane::of(&v.verdict(*peer, *protocol, *port)));
-            assert_eq!((p, q), *both, "seed {seed}");
+            let [p, q] = [x, y].map(|v| v.verdict(*peer, *protocol, *port));
+            assert_eq!(changed(&p, &q), *both, "seed {seed}");
         }
     }
     assert!(
-        changed > 100 && opened > 0 && closed > 0,
-        "{changed} {opened} {closed}"
+        answers > 100 && opened > 0 && closed > 0 && fields > 0,
+        "{answers} {opened} {closed} {fields}"
     );
 }

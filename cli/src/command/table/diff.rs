@@ -4,14 +4,18 @@ use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::style;
 use clap::Args;
-use netverdict::listing::{direction_name, identity_ranges, plane_name, port_names, unlisted_name};
-use netverdict_table::{Change, Difference, View, difference};
+use netverdict::listing::{
+    direction_name, identity_ranges, match_type_name, plane_name, port_names, unlisted_name,
+};
+use netverdict_table::{Change, Difference, FieldChange, View, difference};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Print whose traffic gets another verdict from one table to another.
+/// Print whose traffic gets another verdict from one table to another, and
+/// where a verdict stays but its proxy port, authentication, cookie or match
+/// type changes.
 #[derive(Args, Debug)]
 pub(super) struct DiffArgs {
     /// The table before.
@@ -54,13 +58,56 @@ fn peers(change: &Change) -> Vec<String> {
     names
 }
 
+/// A field's name in JSON and in words, and its values.
+fn field(change: &FieldChange) -> (&'static str, &'static str, [Value; 2]) {
+    match *change {
+        FieldChange::ProxyPort(a, b) => ("proxyPort", "proxy port", [json!(a), json!(b)]),
+        FieldChange::AuthType(a, b) => ("authType", "authentication", [json!(a), json!(b)]),
+        FieldChange::AuthDonor(a, b) => (
+            "authInheritedFrom",
+            "authentication inherited from prefix length",
+            [json!(a), json!(b)],
+        ),
+        FieldChange::Cookie(a, b) => ("cookie", "cookie", [json!(a), json!(b)]),
+        FieldChange::MatchType(a, b) => (
+            "matchType",
+            "match type",
+            [json!(match_type_name(a)), json!(match_type_name(b))],
+        ),
+    }
+}
+
+/// What changes, in words.
+fn words(change: &Change) -> String {
+    if change.before != change.after {
+        let names = [change.before, change.after].map(plane_name);
+        return names.join(" → ");
+    }
+    let value = |v: &Value| match v {
+        Value::Null => "none".to_owned(),
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    };
+    let fields = change.fields.iter().map(|change| {
+        let (_, name, [before, after]) = field(change);
+        format!("{name} {} → {}", value(&before), value(&after))
+    });
+    let fields: Vec<String> = fields.collect();
+    format!("{}: {}", plane_name(change.after), fields.join(", "))
+}
+
 fn json(found: &Difference) -> Value {
     let subjects = found.changed.iter().map(|s| {
         let changes = s.changes.iter().map(|c| {
+            let fields = c.fields.iter().map(|change| {
+                let (name, _, [before, after]) = field(change);
+                json!({"field": name, "before": before, "after": after})
+            });
             json!({
                 "ports": port_names(&c.ports),
                 "before": plane_name(c.before),
                 "after": plane_name(c.after),
+                "fields": fields.collect::<Vec<_>>(),
                 "peers": peers(c),
             })
         });
@@ -106,10 +153,9 @@ fn text(out: &mut dyn Write, found: &Difference, a: &View<'_>, b: &View<'_>) -> 
             let ports = port_names(&change.ports);
             writeln!(
                 out,
-                "  {}: {} → {look}{}{look:#}",
+                "  {}: {look}{}{look:#}",
                 ports.join(", "),
-                plane_name(change.before),
-                plane_name(change.after)
+                words(change)
             )?;
             writeln!(out, "    {}", peers(change).join(", "))?;
         }
