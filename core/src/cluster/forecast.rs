@@ -55,8 +55,13 @@ impl Forecast {
     /// entries.
     #[must_use]
     pub fn entries_with(&self, map: &MapForecast, more_pods: usize) -> usize {
-        let identities = (self.identities * more_pods).div_ceil(self.pods.max(1));
-        map.entries + (map.of_pods * identities).div_ceil(self.identities.max(1))
+        // Wide enough for whatever number a caller comes with.
+        let [pods, own, more, of_pods] =
+            [self.pods, self.identities, more_pods, map.of_pods].map(|n| n as u128);
+        let identities = (own * more).div_ceil(pods.max(1));
+        let entries = of_pods.saturating_mul(identities).div_ceil(own.max(1));
+        map.entries
+            .saturating_add(usize::try_from(entries).unwrap_or(usize::MAX))
     }
 }
 

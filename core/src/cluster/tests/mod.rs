@@ -6,6 +6,7 @@ use crate::source::SourceId;
 
 mod change;
 mod explain;
+mod forecast;
 mod kubernetes;
 mod missing;
 mod publish;
