@@ -248,3 +248,49 @@ fn a_map_that_is_too_full_is_told() {
     );
     assert_eq!(said(&["--bpf-policy-map-max", "65536"]), "");
 }
+
+#[test]
+fn a_forecast_of_a_map_that_overflows_is_a_finding() {
+    let folder = folder("forecast");
+    let mut pods = String::new();
+    for i in 0..30 {
+        pods += &format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: client-{i}, namespace: a, \
+             labels: {{app: client, revision: r{i}}}}}\n"
+        );
+    }
+    fs::write(folder.join("pods.yaml"), pods + "---\n" + &pod("web")).unwrap();
+    let ports: Vec<String> = (0..20)
+        .map(|i| format!("{{port: \"{}\", protocol: TCP}}", 9000 + 2 * i))
+        .collect();
+    let policy = POLICY.replace(
+        "      - {port: 80, protocol: TCP}",
+        &format!("        [{}]", ports.join(", ")),
+    );
+    fs::write(folder.join("policy.yaml"), policy).unwrap();
+    // 30 identities and 20 ports, of one policy and for one selector.
+    let full = ["forecast", "--bpf-policy-map-max", "512"];
+    let found = netverdict(&folder, &full);
+    let text = stdout(&found);
+    assert_eq!(found.status.code(), Some(3), "{text}");
+    assert!(text.contains("600 by CiliumNetworkPolicy/a/web"), "{text}");
+    assert!(text.contains("600 for app=client"), "{text}");
+    assert!(text.contains("k8s:revision "), "{text}");
+    let roomy = netverdict(&folder, &["forecast", "-o", "json", "--pods", "31"]);
+    assert_eq!(roomy.status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_str(&stdout(&roomy)).unwrap();
+    assert_eq!(
+        (&json["mapSize"], &json["mapSizeMost"]),
+        (&16_384.into(), &65_536.into())
+    );
+    let map = &json["maps"][0];
+    assert_eq!(map["endpoints"], serde_json::json!(["a/web"]));
+    let (now, later) = (
+        map["entries"].as_u64().unwrap(),
+        map["entriesWithMorePods"].as_u64().unwrap(),
+    );
+    assert!(now > 600 && later == now + 600, "{now} {later}");
+    // No number of pods breaks it.
+    let most = netverdict(&folder, &["forecast", "--pods", "18446744073709551615"]);
+    assert_eq!(most.status.code(), Some(0), "{}", stdout(&most));
+}
