@@ -79,6 +79,9 @@ pub(super) fn bits(mut of: u64) -> impl Iterator<Item = u32> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listed {
     pages: Vec<Page>,
+    /// The number of each page, side by side: a search among the pages
+    /// themselves would come to another cache line with each step.
+    numbers: Vec<u32>,
 }
 
 impl Listed {
@@ -89,6 +92,7 @@ impl Listed {
 
     /// Appends a page that comes after all others.
     pub(super) fn push(&mut self, page: Page) {
+        self.numbers.push(page.number);
         self.pages.push(page);
     }
 
@@ -116,6 +120,7 @@ impl Listed {
             (Ok(place), _) => place,
             (Err(_), None) => return,
             (Err(place), Some(_)) => {
+                self.numbers.insert(place, id.0 >> 6);
                 self.pages.insert(place, Page::new(id.0 >> 6, &unlisted));
                 place
             }
@@ -134,7 +139,7 @@ impl Listed {
     }
 
     fn place(&self, id: NumericIdentity) -> Result<usize, usize> {
-        self.pages.binary_search_by_key(&(id.0 >> 6), |p| p.number)
+        self.numbers.binary_search(&(id.0 >> 6))
     }
 }
 

@@ -342,11 +342,13 @@ impl PeerSections {
     ) -> Option<u16> {
         let len = if wide { 2 } else { 1 };
         let at = base as usize + usize::from(page) * PAGE_UNIT;
-        let mut content = self.pages.bytes().get(at..at + 64 * len)?.to_vec();
+        let mut copy = [0; 2 * PAGE_UNIT];
+        let content = copy.get_mut(..64 * len)?;
+        content.copy_from_slice(self.pages.bytes().get(at..at + 64 * len)?);
         let i = (id.0 & 63) as usize * len;
         let to = content.get_mut(i..i + len)?;
         to.copy_from_slice(class.to_le_bytes().get(..len)?);
-        let at = self.pages.put(&content);
+        let at = self.pages.put(content);
         Some(self.pages.number(at, PAGE_UNIT))
     }
 

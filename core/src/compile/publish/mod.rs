@@ -252,13 +252,15 @@ impl Publisher {
         change: &IdentityChange,
         work: &mut Work,
     ) -> Result<(), CompileError> {
-        let mut touched: BTreeSet<(usize, usize)> = BTreeSet::new();
+        let mut touched: Vec<(usize, usize)> = Vec::new();
         for selector in &change.selectors {
             touched.extend(self.by_selector.get(selector).into_iter().flatten());
         }
         if change.ports {
             touched.extend(&self.by_port);
         }
+        touched.sort_unstable();
+        touched.dedup();
         let id = change.identity;
         let mut recompiled = AHashSet::new();
         for (unit, side) in touched {
@@ -285,7 +287,6 @@ impl Publisher {
         let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) else {
             return true;
         };
-        let subjects = unit.subjects.clone();
         let Some(side) = unit.sides.get_mut(direction) else {
             return true;
         };
@@ -323,6 +324,7 @@ impl Publisher {
         });
         side.classes.relist(id, after);
         if !changes.is_empty() {
+            let subjects = unit.subjects.clone();
             work.update.maps.push(MapUpdate { subjects, changes });
         }
         true
