@@ -13,6 +13,16 @@ pub fn cpu() -> Duration {
     )
 }
 
+/// Processor time of this thread so far, user and system.
+#[must_use]
+pub fn thread() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or(0),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
+}
+
 /// Processor time that a function takes, in nanoseconds. What it returns is
 /// dropped after.
 pub fn cpu_of<T>(f: impl FnOnce() -> T) -> f64 {

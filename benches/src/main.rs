@@ -38,6 +38,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// The most memory this process has had, in KiB, where the system says.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Writes a table: of one subject that so many policies select, or of so many
 /// pods of the cluster.
 fn image(numbers: [&String; 3], path: &str) -> ExitCode {
@@ -82,7 +89,9 @@ fn run(arguments: &[String]) -> Option<String> {
         "cluster" => {
             let rounds = number(2)?;
             let cluster = compile::cluster(cluster::objects(size()?));
-            Some(compile::whole_cluster(&cluster, rounds).to_string())
+            let mut found = compile::whole_cluster(&cluster, rounds);
+            found["peakKiB"] = json!(peak());
+            Some(found.to_string())
         }
         "objects" => Some(cluster::texts(size()?).join("\n---\n")),
         "lookup" => Some(lookup::report::all(number(1)?).to_string()),

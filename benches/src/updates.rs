@@ -8,7 +8,7 @@
 mod objects;
 mod readers;
 
-use crate::clock::Sample;
+use crate::clock::{Sample, thread};
 use crate::cluster::{self, Size};
 use netverdict::compile::{Compiler, IdentityChange, Publisher, Subject, SubjectChange, Update};
 use netverdict::config::Config;
@@ -27,12 +27,15 @@ use readers::Readers;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Measurements of one kind of change.
 struct Kind {
     name: &'static str,
+    /// Processor time of the writer.
     nanoseconds: Vec<f64>,
+    /// Time on the clock on the wall.
+    elapsed: Vec<f64>,
     /// Changes after which the whole image was new.
     whole: usize,
     writes: usize,
@@ -43,13 +46,16 @@ impl Kind {
         Self {
             name,
             nanoseconds: Vec::new(),
+            elapsed: Vec::new(),
             whole: 0,
             writes: 0,
         }
     }
 
-    fn note(&mut self, start: Instant, update: &Update) {
-        self.nanoseconds.push(start.elapsed().as_nanos() as f64);
+    fn note(&mut self, start: Start, update: &Update) {
+        self.nanoseconds
+            .push((thread() - start.processor).as_nanos() as f64);
+        self.elapsed.push(start.wall.elapsed().as_nanos() as f64);
         self.writes += update.writes.len();
         let replaced = |w: &Write| matches!(w, Write::Replace { .. });
         self.whole += usize::from(update.writes.iter().any(replaced));
@@ -57,7 +63,7 @@ impl Kind {
 
     fn report(self) -> Value {
         let (name, whole, count) = (self.name, self.whole, self.nanoseconds.len());
-        let sample = Sample::new(self.nanoseconds);
+        let (sample, elapsed) = (Sample::new(self.nanoseconds), Sample::new(self.elapsed));
         json!({
             "name": name,
             "count": count,
@@ -67,7 +73,24 @@ impl Kind {
             "p90": sample.quantile(0.9),
             "p99": sample.quantile(0.99),
             "max": sample.quantile(1.0),
+            "elapsed50": elapsed.quantile(0.5),
+            "elapsed99": elapsed.quantile(0.99),
         })
+    }
+}
+
+/// When a change began.
+struct Start {
+    wall: Instant,
+    processor: Duration,
+}
+
+impl Start {
+    fn now() -> Self {
+        Self {
+            wall: Instant::now(),
+            processor: thread(),
+        }
     }
 }
 
@@ -228,18 +251,18 @@ fn identities(world: &mut World, count: usize) -> Vec<Kind> {
             world.subjects[i * step].identity,
             world.labels[i * step].clone(),
         );
-        let start = Instant::now();
+        let start = Start::now();
         let selectors = world.repository.remove_identity(id);
         let update = world.changed(id, selectors);
         removed.note(start, &update);
         let again = labels.clone();
-        let start = Instant::now();
+        let start = Start::now();
         let selectors = world.repository.add_identity(id, again);
         let update = world.changed(id, selectors);
         added.note(start, &update);
         // The labels of another, and back.
         let other = world.labels[(i * step + 4321) % world.labels.len()].clone();
-        let start = Instant::now();
+        let start = Start::now();
         let selectors = world.repository.add_identity(id, other);
         let update = world.changed(id, selectors);
         relabelled.note(start, &update);
@@ -260,12 +283,12 @@ fn policies(world: &mut World, count: usize) -> Vec<Kind> {
         };
         let numbers = world.of_app(namespace, app);
         let name = cilium_resource(&new);
-        let start = Instant::now();
+        let start = Start::now();
         let rules = world.rules(&new);
         world.repository.replace(&name, rules);
         let update = world.resolve(&numbers);
         added.note(start, &update);
-        let start = Instant::now();
+        let start = Start::now();
         world.repository.remove(&name);
         let update = world.resolve(&numbers);
         removed.note(start, &update);
@@ -284,14 +307,16 @@ fn ports(world: &mut World, count: usize) -> Vec<Kind> {
     world.repository.replace(&cilium_resource(&new), rules);
     let numbers = world.of_app(7, 2);
     world.resolve(&numbers);
-    let peers: Vec<NumericIdentity> = (0..200)
-        .flat_map(|namespace| world.of_app(namespace, 4))
+    // The rule's peers are pods of the policy's own namespace.
+    let peers: Vec<NumericIdentity> = world
+        .of_app(7, 4)
+        .into_iter()
         .map(|i| world.subjects[i].identity)
         .collect();
     for i in 0..count {
         let id = peers[i % peers.len()];
         let port = 8000 + u16::try_from(i % 7).unwrap_or(0);
-        let start = Instant::now();
+        let start = Start::now();
         world.ports.insert(id, "web", 6, port);
         let change = IdentityChange {
             identity: id,
@@ -305,7 +330,7 @@ fn ports(world: &mut World, count: usize) -> Vec<Kind> {
         let mut subject = world.subjects[number].clone();
         subject.proxy_ports = Some(Arc::new(move |_: &RedirectKey| Some(assigned)));
         let number = u32::try_from(number).expect("few subjects");
-        let start = Instant::now();
+        let start = Start::now();
         let update = world.update(&[], vec![SubjectChange::Replace(number, subject)]);
         proxied.note(start, &update);
     }

@@ -106,7 +106,7 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
             Command::new(program()?).args(["cluster", pods, rounds]),
         )?)?;
         let row = format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} MiB |",
             cluster["subjects"],
             cluster["policies"],
             written(time(&cluster, "compile")),
@@ -115,6 +115,7 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
             cluster["bytesPerSubject"],
             cluster["imageWithOrigins"],
             cluster["bytesPerSubjectWithOrigins"],
+            cluster["peakKiB"].as_u64().unwrap_or(0) >> 10,
         );
         println!("{row}");
         let _ = writeln!(page, "{row}");
@@ -174,10 +175,11 @@ const CLUSTERS: &str = "
 
 Pods with an identity each, 50 in a namespace, in an order of arrival that mixes namespaces; policies as
 a platform team and application teams write them (`benches/src/cluster.rs`). From the rules and
-identities of a cluster to one frozen table of all its subjects.
+identities of a cluster to one frozen table of all its subjects. *memory*: the most that the process had,
+objects and rules among it.
 
-| pods | policies | compiled | with origins | bytes | per subject | with origins | per subject |
-|--:|--:|--:|--:|--:|--:|--:|--:|
+| pods | policies | compiled | with origins | bytes | per subject | with origins | per subject | memory |
+|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
 const INSTRUCTIONS: &str = "

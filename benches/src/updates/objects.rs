@@ -2,7 +2,7 @@
 //!
 //! In: the cluster's objects. Out: measurements per kind of change.
 
-use super::{Kind, object, policy};
+use super::{Kind, Start, object, policy};
 use netverdict::cluster::{Change, Cluster, ProxyPortsOf, PublishedCluster};
 use netverdict::compile::Update;
 use netverdict::identity::NumericIdentity;
@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 struct World {
     published: PublishedCluster,
@@ -23,7 +22,7 @@ struct World {
 impl World {
     /// Applies a change and publishes it.
     fn timed(&mut self, kind: &mut Kind, change: impl FnOnce(&mut PublishedCluster) -> Update) {
-        let start = Instant::now();
+        let start = Start::now();
         let update = change(&mut self.published);
         self.live.publish(&update.writes).expect("readers renew");
         kind.note(start, &update);
