@@ -134,9 +134,22 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
     }
     if !quick {
         let path = root().join("docs/benchmarks.md");
+        page += &by_hand(&std::fs::read_to_string(&path).unwrap_or_default());
         std::fs::write(&path, page).map_err(|e| format!("docs/benchmarks.md: {e}"))?;
     }
     Ok(())
+}
+
+/// The section of the page that is measured by other programs: kept.
+fn by_hand(page: &str) -> String {
+    let section = page.split_once("\n## From other languages");
+    section.map_or_else(String::new, |(_, rest)| {
+        let end = rest.find("\n## ").unwrap_or(rest.len());
+        format!(
+            "\n## From other languages{}",
+            rest.get(..end).unwrap_or(rest)
+        )
+    })
 }
 
 const HEAD: &str = "\

@@ -278,11 +278,8 @@ func (v *View) either(wide bool, at, i uint32) uint32 {
 // Policy is one direction of a subject's policy in hand, for any number of
 // lookups.
 type Policy struct {
-	view                              *View
-	directory, root, pages, blocks    uint32
-	ports, portDirectories, portPages uint32
-	cells, entries, stride            uint32
-	widePeers, widePorts, wideCells   bool
+	view *View
+	d    *[descriptorLen]byte
 }
 
 // Policy takes a subject's policy in hand; false when there is no such subject,
@@ -296,52 +293,50 @@ func (v *View) Policy(subject uint32, direction uint8) (Policy, bool) {
 	if descriptor == 0 || descriptor+descriptorLen > len(v.b) {
 		return Policy{}, false
 	}
-	d := v.b[descriptor : descriptor+descriptorLen]
-	flags := le.Uint32(d[0x2c:])
-	return Policy{
-		view:            v,
-		directory:       le.Uint32(d[0x00:]),
-		root:            le.Uint32(d[0x04:]),
-		pages:           le.Uint32(d[0x08:]),
-		blocks:          le.Uint32(d[0x0c:]),
-		ports:           le.Uint32(d[0x10:]),
-		portDirectories: le.Uint32(d[0x14:]),
-		portPages:       le.Uint32(d[0x18:]),
-		cells:           le.Uint32(d[0x1c:]),
-		entries:         le.Uint32(d[0x20:]),
-		stride:          le.Uint32(d[0x28:]),
-		widePeers:       flags&flagWidePeers != 0,
-		widePorts:       flags&flagWidePorts != 0,
-		wideCells:       flags&flagWideCells != 0,
-	}, true
+	return Policy{v, (*[descriptorLen]byte)(v.b[descriptor:])}, true
 }
 
-func (p *Policy) peerClass(identity uint32) uint32 {
-	v := p.view
+// Words of a descriptor.
+const (
+	atDirectory       = 0x00
+	atRoot            = 0x04
+	atPages           = 0x08
+	atBlocks          = 0x0c
+	atPorts           = 0x10
+	atPortDirectories = 0x14
+	atPortPages       = 0x18
+	atCells           = 0x1c
+	atEntries         = 0x20
+	atStride          = 0x28
+	atFlags           = 0x2c
+)
+
+func (p Policy) peerClass(flags, identity uint32) uint32 {
+	v, d := p.view, p.d
 	var page uint32
 	if x := identity - v.localFirst; x < v.localCount {
-		page = v.u16(p.directory + (x>>6)*2)
+		page = v.u16(le.Uint32(d[atDirectory:]) + (x>>6)*2)
 	} else {
 		region := identity >> 15
 		if region >= regionsInScope {
 			region = regionsInScope + region&(undefinedRegions-1)
 		}
 		slot := v.u16(v.regions.at + region*2)
-		block := v.u16(p.root + (slot*8+identity>>12&7)*2)
-		page = v.u16(p.blocks + block*128 + (identity>>6&63)*2)
+		block := v.u16(le.Uint32(d[atRoot:]) + (slot*8+identity>>12&7)*2)
+		page = v.u16(le.Uint32(d[atBlocks:]) + block*128 + (identity>>6&63)*2)
 	}
-	return v.either(p.widePeers, p.pages+page*64, identity&63)
+	return v.either(flags&flagWidePeers != 0, le.Uint32(d[atPages:])+page*64, identity&63)
 }
 
-func (p *Policy) portClass(protocol uint8, port uint16) uint32 {
-	v := p.view
+func (p Policy) portClass(flags uint32, protocol uint8, port uint16) uint32 {
+	v, d := p.view, p.d
 	slot := v.u8(v.protocols + uint32(protocol))
-	first := v.u16(p.ports + slot*2)
+	first := v.u16(le.Uint32(d[atPorts:]) + slot*2)
 	if slot >= 5 {
 		return first
 	}
-	page := v.u16(p.portDirectories + first*512 + uint32(port>>8)*2)
-	return v.either(p.widePorts, p.portPages+page*256, uint32(port&255))
+	page := v.u16(le.Uint32(d[atPortDirectories:]) + first*512 + uint32(port>>8)*2)
+	return v.either(flags&flagWidePorts != 0, le.Uint32(d[atPortPages:])+page*256, uint32(port&255))
 }
 
 var (
@@ -351,10 +346,12 @@ var (
 	unknown = Verdict{Code: CodeFragment, AuthDonor: NotInherited}
 )
 
-func (p *Policy) lookup(identity uint32, protocol uint8, port uint16) Verdict {
-	v := p.view
-	i := p.portClass(protocol, port)*p.stride + p.peerClass(identity)
-	at := int(p.entries) + int(v.either(p.wideCells, p.cells, i))*16
+func (p Policy) lookup(identity uint32, protocol uint8, port uint16) Verdict {
+	v, d := p.view, p.d
+	flags := le.Uint32(d[atFlags:])
+	i := p.portClass(flags, protocol, port)*le.Uint32(d[atStride:]) + p.peerClass(flags, identity)
+	cell := v.either(flags&flagWideCells != 0, le.Uint32(d[atCells:]), i)
+	at := int(le.Uint32(d[atEntries:])) + int(cell)*16
 	if at+16 > len(v.b) {
 		return drop
 	}
@@ -371,7 +368,7 @@ func (p *Policy) lookup(identity uint32, protocol uint8, port uint16) Verdict {
 }
 
 // Ask answers a question; its Subject and Direction are not looked at.
-func (p *Policy) Ask(q *Question) Verdict {
+func (p Policy) Ask(q *Question) Verdict {
 	flags, port := p.view.flags, q.Port
 	if q.Protocol == 1 || q.Protocol == 58 || q.UntrackedFragment != 0 {
 		if flags&flagFragNeeded != 0 && q.Protocol == 1 && q.Port == 3 && q.ICMPCode == 4 {
