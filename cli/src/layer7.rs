@@ -60,7 +60,12 @@ impl SentArgs {
                     .ok_or_else(|| Failure::new(format!("`--header {header}` has no colon")))?;
                 own.add(name.trim(), value.trim());
             }
-            what.push(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+            what.push(
+                text.split_whitespace()
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            );
             request = Some(own);
         }
         what.extend(self.dns.as_ref().map(|name| format!("a query for {name}")));
@@ -83,7 +88,10 @@ fn read_request(text: &str) -> Result<Request, Failure> {
             .help("write a method, a path and perhaps a host: `GET /docs host=api.example.com`")
     };
     let mut words = text.split_whitespace();
-    let (method, path) = (words.next().ok_or_else(wrong)?, words.next().ok_or_else(wrong)?);
+    let (method, path) = (
+        words.next().ok_or_else(wrong)?,
+        words.next().ok_or_else(wrong)?,
+    );
     let mut host = "";
     for word in words {
         host = word.strip_prefix("host=").ok_or_else(wrong)?;
@@ -96,7 +104,12 @@ fn read_request(text: &str) -> Result<Request, Failure> {
 
 impl Sent {
     /// Asks what becomes of it.
-    pub(crate) fn ask(&self, world: &World, question: &Question, flow: &FlowAnswer) -> Layer7Answer {
+    pub(crate) fn ask(
+        &self,
+        world: &World,
+        question: &Question,
+        flow: &FlowAnswer,
+    ) -> Layer7Answer {
         let sent = Layer7 {
             server_name: self.server_name.as_deref(),
             request: self.request.clone(),
@@ -104,7 +117,9 @@ impl Sent {
         };
         // Files may hold secrets, and none of them is read.
         let secrets = Secrets::default();
-        world.cluster.layer7(&question.flow(), flow, &sent, &secrets)
+        world
+            .cluster
+            .layer7(&question.flow(), flow, &sent, &secrets)
     }
 
     /// Writes the answer: the rules that decide, or all that were tried.
@@ -145,7 +160,7 @@ fn write_side(
     all: bool,
 ) -> io::Result<()> {
     const LISTED: usize = 12;
-    writeln!(out, "  at the proxy of {}", side.direction)?;
+    writeln!(out, "  tried by the {} proxy", side.direction)?;
     let passes = side.outcome.passes();
     let shown: Vec<&TriedLayer7> = side
         .tried
@@ -175,9 +190,17 @@ fn write_side(
         0 => {}
         more => writeln!(out, "    and {more} more")?,
     }
-    for (list, word) in [(&side.http.missing, "missing"), (&side.http.rejected, "rejected")] {
+    for (list, word) in [
+        (&side.http.missing, "missing"),
+        (&side.http.rejected, "rejected"),
+    ] {
         for (name, value) in list {
-            writeln!(out, "    logged as {word}: {}: {}", clean(name), clean(value))?;
+            writeln!(
+                out,
+                "    logged as {word}: {}: {}",
+                clean(name),
+                clean(value)
+            )?;
         }
     }
     Ok(())

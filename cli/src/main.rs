@@ -14,6 +14,7 @@ mod exit;
 mod finding;
 mod fix;
 mod input;
+mod layer7;
 mod question;
 mod report;
 mod side;

@@ -4,6 +4,7 @@
 //! ends found in a [`World`].
 
 use crate::exit::Failure;
+use crate::layer7::{Sent, SentArgs};
 use crate::world::{World, WorldArgs};
 use clap::{ArgGroup, Args};
 use netverdict::cluster::{Endpoint, Flow, Peer, Target};
@@ -35,6 +36,8 @@ pub(crate) struct QuestionArgs {
     #[arg(long)]
     fragment: bool,
     #[command(flatten)]
+    sent: SentArgs,
+    #[command(flatten)]
     world: WorldArgs,
 }
 
@@ -53,11 +56,14 @@ pub(crate) struct Question {
     pub(crate) icmp_code: Option<u8>,
     /// A fragment whose port is not known.
     pub(crate) fragment: bool,
+    /// What is sent on it, if that is asked about.
+    pub(crate) sent: Option<Sent>,
 }
 
 impl QuestionArgs {
     /// Builds the world and finds both ends in it.
     pub(crate) fn open(&self) -> Result<(World, Question), Failure> {
+        let sent = self.sent.read()?;
         let mut world = self.world.open()?;
         let from = peer(&mut world, &self.from)?;
         let to = peer(&mut world, &self.to)?;
@@ -83,6 +89,7 @@ impl QuestionArgs {
             port,
             icmp_code,
             fragment: self.fragment,
+            sent,
         };
         Ok((world, question))
     }

@@ -9,7 +9,7 @@ use netverdict::cluster::{Decision, ProxyRules, SideAnswer};
 use netverdict::explain::JsonPlace;
 use netverdict::policy_map::Verdict;
 use netverdict::resolve::Parser;
-use netverdict::rule::{Direction, HttpRule, Mismatch, Rule};
+use netverdict::rule::{Direction, Rule};
 use netverdict::source::Sources;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -224,7 +224,7 @@ pub(crate) fn proxy(out: &mut dyn Write, side: &SideAnswer) -> io::Result<()> {
 /// What a proxy lets through, a line each: `GET /public/.*`, `queries for
 /// *.example.com`.
 fn requests(rules: &ProxyRules) -> Vec<String> {
-    let http = rules.l7.http.iter().map(|r| request(r));
+    let http = rules.l7.http.iter().map(ToString::to_string);
     let dns = rules.l7.dns.iter().map(|(name, pattern)| {
         let name = if name.is_empty() { pattern } else { name };
         format!("queries for {name}")
@@ -232,36 +232,6 @@ fn requests(rules: &ProxyRules) -> Vec<String> {
     let names = rules.server_names.iter();
     let names = names.map(|n| format!("TLS for {n}"));
     http.chain(dns).chain(names).collect()
-}
-
-fn request(rule: &HttpRule) -> String {
-    let mut parts = Vec::new();
-    let any = |text: &str, word: &str| match text {
-        "" => word.to_owned(),
-        text => text.to_owned(),
-    };
-    parts.push(any(&rule.method, "any method"));
-    parts.push(any(&rule.path, "any path"));
-    if !rule.host.is_empty() {
-        parts.push(format!("on {}", rule.host));
-    }
-    parts.extend(rule.headers.iter().map(|h| format!("with {h}")));
-    for h in &rule.header_matches {
-        let value = match (&h.secret, h.value.as_str()) {
-            (Some((namespace, name)), _) => format!(" of secret {namespace}/{name}"),
-            (None, "") => String::new(),
-            (None, value) => format!(": {value}"),
-        };
-        let otherwise = match h.mismatch {
-            Mismatch::Fail => "",
-            Mismatch::Log => ", else logged",
-            Mismatch::Add => ", else added",
-            Mismatch::Delete => ", else removed",
-            Mismatch::Replace => ", else replaced",
-        };
-        parts.push(format!("with {}{value}{otherwise}", h.name));
-    }
-    parts.join(" ")
 }
 
 fn enforced(side: &SideAnswer) -> bool {

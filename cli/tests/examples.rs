@@ -2,7 +2,8 @@
 //!
 //! `cases` are questions about flows: the verdict, and for each side the
 //! verdict, the match type and the lines of the deciding rules, or of those
-//! that switched default deny on. `findings` are what `check` says of a file:
+//! that switched default deny on; with `http`, `dns` or `sni` also what becomes
+//! of what is sent (`layer7`). `findings` are what `check` says of a file:
 //! every one of them, and no other.
 
 use netverdict::source::SourceId;
@@ -95,12 +96,22 @@ fn check_case(folder: &Path, case: &Node) -> usize {
             Some(_) => ["--icmp", text(question, "icmp")],
             None => ["--port", text(question, "port")],
         });
+        for (key, flag) in [("http", "--http"), ("dns", "--dns"), ("sni", "--sni")] {
+            if question.get(key).is_some() {
+                arguments.extend([flag, text(question, key)]);
+            }
+        }
         arguments.extend(world.iter().map(String::as_str));
         let (answer, exit) = ask(folder, &arguments);
         let shown = format!("{}: netverdict {}", folder.display(), arguments.join(" "));
         let verdict = text(question, "verdict");
         assert_eq!(answer["verdict"], verdict, "{shown}");
-        let passes = matches!(verdict, "allow" | "redirect");
+        let mut passes = matches!(verdict, "allow" | "redirect");
+        if question.get("layer7").is_some() {
+            let outcome = text(question, "layer7");
+            assert_eq!(answer["layer7"]["outcome"], outcome, "{shown}");
+            passes &= outcome == "forwarded";
+        }
         assert_eq!(exit, if passes { 0 } else { 2 }, "{shown}");
         for direction in ["egress", "ingress"] {
             let side = &answer[direction];

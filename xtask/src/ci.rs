@@ -194,6 +194,11 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("tables in Miri", sanitize::miri);
     job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
     conformance_step(&mut job, 2000, 100);
+    job.step("names: a million answers", || {
+        let mut test = cargo(&["test", "--release", "--package=netverdict", "--test=names"]);
+        test.args(["--", "--ignored"]);
+        run_tests(&mut test, cargo_test_line)
+    });
     fuzz::steps(&mut job, &fuzz::Run::default())?;
     Ok(job.finish())
 }

@@ -6,6 +6,7 @@
 use crate::job::{Tally, root};
 use crate::oracle::answer_lines;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -19,7 +20,7 @@ const SECOND_LOOK: u32 = 256;
 const SHOWN: usize = 3;
 
 /// Kinds, and of 100 questions how many are of each. Every question about
-/// rules has ten inputs.
+/// rules has ten inputs. Scenarios whose policies for Envoy are compared come to these.
 const KINDS: [(&str, u64); 4] = [("dns", 40), ("http", 40), ("sni", 20), ("fqdn", 7)];
 
 /// What came of a kind.
@@ -38,10 +39,12 @@ pub(crate) struct Compared {
 
 /// Asks `hundreds` times the mixture of [`KINDS`].
 pub(crate) fn compare(hundreds: u64, seed: u64) -> Result<Vec<Compared>, String> {
-    KINDS
-        .into_iter()
+    let kinds = KINDS.into_iter();
+    let mut all = kinds
         .map(|(kind, share)| compare_kind(kind, share * hundreds, seed))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    all.push(compare_proxy(5 * hundreds, seed)?);
+    Ok(all)
 }
 
 /// Questions as passed and failed.
@@ -109,6 +112,84 @@ fn compare_kind(kind: &'static str, count: u64, seed: u64) -> Result<Compared, S
     Ok(compared)
 }
 
+/// Policies for Envoy, of random scenarios.
+fn compare_proxy(count: u64, seed: u64) -> Result<Compared, String> {
+    let generated = Command::new(super::conformance::program("netverdict-generate"))
+        .args(["--count", &count.to_string(), "--seed", &seed.to_string()])
+        .args(["--profile", "stable"])
+        .output()
+        .map_err(|e| format!("netverdict-generate: {e}"))?;
+    let generated = String::from_utf8(generated.stdout).map_err(|e| e.to_string())?;
+    let questions: Vec<String> = generated.lines().map(str::to_owned).collect();
+    let oracle = crate::oracle::path();
+    let expected = answer_lines(Command::new(oracle).args(["--lines", "-proxy"]), &questions)?;
+    let scenario = super::conformance::program("netverdict-scenario");
+    let found = answer_lines(Command::new(scenario).args(["--l7", "proxy"]), &questions)?;
+    let mut compared = Compared {
+        kind: "proxy",
+        questions: count,
+        ..Compared::default()
+    };
+    for ((question, expected), found) in questions.iter().zip(read(&expected)?).zip(read(&found)?) {
+        let (theirs, ours) = (policies(&expected), policies(&found));
+        compared.inputs += theirs.len() as u64;
+        let with_rules = |p: &&Value| p.to_string().contains("httpRules");
+        compared.positive += theirs.iter().filter(with_rules).count() as u64;
+        if theirs != ours {
+            compared.differing += 1;
+            let number = compared.differing;
+            let file = keep_as(&format!("proxy-{number}"), question)?;
+            if number <= SHOWN as u64 {
+                println!("proxy: try it: {}", file.display());
+                if let Some((a, b)) = theirs.iter().zip(&ours).find(|(a, b)| a != b) {
+                    println!("  Cilium: {a}\n  here:   {b}");
+                }
+            }
+        }
+    }
+    Ok(compared)
+}
+
+/// The policies of an answer in a form in which equal ones are equal: peers by
+/// their labels, rules and ports in an order of their own.
+fn policies(answer: &Value) -> Vec<Value> {
+    let all = answer["identities"].as_array().into_iter().flatten();
+    let labels: BTreeMap<u64, String> = all
+        .filter_map(|i| Some((i["id"].as_u64()?, i["labels"].to_string())))
+        .collect();
+    let endpoints = answer["endpoints"].as_array().into_iter().flatten();
+    endpoints.map(|e| canonical(&e["proxy"], &labels)).collect()
+}
+
+fn canonical(value: &Value, labels: &BTreeMap<u64, String>) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| {
+                let value = match (name.as_str(), value) {
+                    ("remotePolicies", Value::Array(ids)) => {
+                        let label = |id: &Value| {
+                            let id = id.as_u64().unwrap_or_default();
+                            labels.get(&id).cloned().unwrap_or_else(|| id.to_string())
+                        };
+                        let mut all: Vec<String> = ids.iter().map(label).collect();
+                        all.sort_unstable();
+                        Value::from(all)
+                    }
+                    _ => canonical(value, labels),
+                };
+                (name.clone(), value)
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Array(all) => {
+            let mut all: Vec<Value> = all.iter().map(|v| canonical(v, labels)).collect();
+            all.sort_by_key(ToString::to_string);
+            Value::Array(all)
+        }
+        other => other.clone(),
+    }
+}
+
 fn read(lines: &[String]) -> Result<Vec<Value>, String> {
     let parse = |line: &String| serde_json::from_str(line).map_err(|e| e.to_string());
     lines.iter().map(parse).collect()
@@ -148,10 +229,13 @@ impl Compared {
 }
 
 fn keep(kind: &str, question: &str) -> Result<PathBuf, String> {
+    let id: Value = serde_json::from_str(question).map_err(|e| e.to_string())?;
+    keep_as(id["id"].as_str().unwrap_or(kind), question)
+}
+
+fn keep_as(name: &str, question: &str) -> Result<PathBuf, String> {
     let folder = root().join("target/conformance");
     std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-    let id: Value = serde_json::from_str(question).map_err(|e| e.to_string())?;
-    let name = id["id"].as_str().unwrap_or(kind).to_owned();
     let file = folder.join(format!("{name}.json"));
     std::fs::write(&file, question).map_err(|e| e.to_string())?;
     Ok(file)
@@ -193,7 +277,8 @@ pub(crate) fn table(all: &[Compared]) -> String {
             "dns" => "DNS rules and `toFQDNs`",
             "http" => "HTTP rules",
             "sni" => "TLS server names",
-            _ => "name cache and zombies",
+            "fqdn" => "name cache and zombies",
+            _ => "policies for Envoy, of endpoints (positive: with HTTP rules)",
         };
         text += &format!(
             "| {what} | {} | {} | {} | {} | {} |\n",

@@ -1,6 +1,6 @@
 //! Answers scenarios: one JSON object in, one out; with `--lines` one per line.
 //!
-//! In: scenarios on standard input, or with `--l7 dns|http|sni|fqdn` questions about
+//! In: scenarios on standard input, or with `--l7 dns|http|sni|fqdn|proxy` questions about
 //! layer 7, one per line. Out: answers on standard output, in the same order.
 //! Exit status 0 when every scenario was answered, 1 when input or
 //! output fails, 2 on a malformed scenario or wrong usage.
@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: netverdict-scenario [--lines] < scenario > answer
-       netverdict-scenario --l7 dns|http|sni|fqdn [--lines] < questions > answers";
+       netverdict-scenario --l7 dns|http|sni|fqdn|proxy [--lines] < questions > answers";
 
 enum Failure {
     Io(io::Error),

@@ -4,6 +4,7 @@
 use crate::args::Format;
 use crate::command::verdict::{exit, headline, without_policy};
 use crate::exit::{Exit, Failure};
+use crate::layer7::{self, JsonLayer7};
 use crate::question::{QuestionArgs, protocol_name};
 use crate::report;
 use crate::side::{proxy, said, word};
@@ -52,6 +53,9 @@ struct JsonAnswer {
     why: Vec<String>,
     egress: Option<JsonExplanation>,
     ingress: Option<JsonExplanation>,
+    /// What becomes of what is sent, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer7: Option<JsonLayer7>,
 }
 
 /// Explains.
@@ -62,6 +66,11 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         egress,
         ingress,
     } = world.cluster.explain(&question.flow());
+    let sent = question.sent.as_ref();
+    let layer7 = sent.map(|sent| (sent, sent.ask(&world, &question, &answer)));
+    let json_layer7 = layer7
+        .as_ref()
+        .map(|(sent, answer)| JsonLayer7::new(sent, answer, &world.sources));
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         Format::Json => {
@@ -80,6 +89,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
                 },
                 egress: egress.as_ref().map(json),
                 ingress: ingress.as_ref().map(json),
+                layer7: json_layer7,
             };
             serde_json::to_writer_pretty(&mut out, &json)?;
             writeln!(out)?;
@@ -103,8 +113,12 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
             }
         }
     }
+    if let (Format::Text, Some((sent, answer))) = (args.output, &layer7) {
+        sent.write(&mut out, answer, &world.sources, true)?;
+    }
     out.flush()?;
-    Ok(exit(&answer.overall))
+    let flow = exit(&answer.overall);
+    Ok(layer7.map_or(flow, |(_, answer)| layer7::exit(&answer, flow)))
 }
 
 fn side_head(out: &mut dyn Write, side: &SideAnswer) -> io::Result<()> {

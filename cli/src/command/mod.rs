@@ -11,6 +11,7 @@ mod forecast;
 mod identities;
 mod map;
 mod policies;
+mod proxy;
 mod table;
 mod verdict;
 
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Policies(policies::PoliciesArgs),
     Identities(identities::IdentitiesArgs),
     Map(map::MapArgs),
+    Proxy(proxy::ProxyArgs),
     Dump(dump::DumpArgs),
     Compile(compile::CompileArgs),
     Table(table::TableArgs),
@@ -44,6 +46,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Policies(args) => policies::run(&args),
         Command::Identities(args) => identities::run(&args),
         Command::Map(args) => map::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Table(args) => table::run(&args),

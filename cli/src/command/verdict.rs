@@ -2,6 +2,7 @@
 
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
+use crate::layer7::{self, JsonLayer7};
 use crate::question::{Question, QuestionArgs, protocol_name};
 use crate::side::{self, JsonSide};
 use crate::style::{self, clean};
@@ -40,12 +41,20 @@ struct JsonAnswer<'a> {
     why: &'a [String],
     egress: Option<JsonSide>,
     ingress: Option<JsonSide>,
+    /// What becomes of what is sent, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer7: Option<JsonLayer7>,
 }
 
 /// Answers.
 pub(crate) fn run(args: &VerdictArgs) -> Result<Exit, Failure> {
     let (world, question) = args.question.open()?;
     let answer = world.cluster.flow(&question.flow());
+    let sent = question.sent.as_ref();
+    let layer7 = sent.map(|sent| (sent, sent.ask(&world, &question, &answer)));
+    let json_layer7 = layer7
+        .as_ref()
+        .map(|(sent, answer)| JsonLayer7::new(sent, answer, &world.sources));
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         Format::Text => write(&mut out, &world, &question, &answer)?,
@@ -65,13 +74,18 @@ pub(crate) fn run(args: &VerdictArgs) -> Result<Exit, Failure> {
                 },
                 egress: side(&answer.egress),
                 ingress: side(&answer.ingress),
+                layer7: json_layer7,
             };
             serde_json::to_writer_pretty(&mut out, &json)?;
             writeln!(out)?;
         }
     }
+    if let (Format::Text, Some((sent, answer))) = (args.output, &layer7) {
+        sent.write(&mut out, answer, &world.sources, false)?;
+    }
     out.flush()?;
-    Ok(exit(&answer.overall))
+    let flow = exit(&answer.overall);
+    Ok(layer7.map_or(flow, |(_, answer)| layer7::exit(&answer, flow)))
 }
 
 /// How a command that was asked about a flow ends.

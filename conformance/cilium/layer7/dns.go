@@ -34,6 +34,9 @@ type DNSName struct {
 // Answer fills in the answers.
 func (d *DNSQuestion) Answer() error {
 	d.Valid = true
+	for i := range d.Q {
+		d.Q[i].L7, d.Q[i].Sel = false, false
+	}
 	rules := make(api.PortRulesDNS, 0, len(d.Rules))
 	for _, r := range d.Rules {
 		rule := api.PortRuleDNS(r)

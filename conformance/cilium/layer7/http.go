@@ -51,7 +51,9 @@ func (h *HTTPQuestion) Answer() error {
 		h.Valid = h.Valid && rule.Sanitize() == nil
 	}
 	for i := range h.Q {
-		h.Q[i].After, h.Q[i].Missing, h.Q[i].Rejected = [][2]string{}, [][2]string{}, [][2]string{}
+		q := &h.Q[i]
+		q.Allowed = false
+		q.After, q.Missing, q.Rejected = [][2]string{}, [][2]string{}, [][2]string{}
 	}
 	if !h.Valid {
 		return nil

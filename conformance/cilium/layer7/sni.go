@@ -30,6 +30,9 @@ type SNIName struct {
 func (s *SNIQuestion) Answer() error {
 	s.Sent = []string{}
 	s.Valid = true
+	for i := range s.Q {
+		s.Q[i].Match = false
+	}
 	names := policy.StringSet{}
 	for _, name := range s.ServerNames {
 		if name == "" {

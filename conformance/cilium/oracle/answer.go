@@ -1,6 +1,9 @@
 package oracle
 
-import "net/netip"
+import (
+	"encoding/json"
+	"net/netip"
+)
 
 // Answer is what Cilium makes of a scenario.
 type Answer struct {
@@ -45,6 +48,8 @@ type EndpointAnswer struct {
 	Error          string     `json:"error,omitempty"`
 	Map            []MapEntry `json:"map"`
 	L4             []L4Answer `json:"l4,omitempty"`
+	// The policy as Envoy is sent it: cilium.NetworkPolicy.
+	Proxy json.RawMessage `json:"proxy,omitempty"`
 }
 
 // MapKey is the key of a policy map entry.
@@ -115,6 +120,8 @@ type QueryAnswer struct {
 type Options struct {
 	// L4 adds the L4 filters to every endpoint.
 	L4 bool
+	// Proxy adds the policy for Envoy to every endpoint.
+	Proxy bool
 	// Repeat is how often a scenario is answered from fresh state to find what differs.
 	Repeat int
 }

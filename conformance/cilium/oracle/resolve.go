@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cilium/cilium/pkg/crypto/certificatemanager"
 	"github.com/cilium/cilium/pkg/endpoint/regeneration"
 	envoypolicy "github.com/cilium/cilium/pkg/envoy/policy"
 	"github.com/cilium/cilium/pkg/identity"
@@ -50,9 +49,8 @@ func (r *resolver) repository() *policy.Repository {
 		return r.repo
 	}
 	all := r.world.labelMap()
-	secrets := certificatemanager.NewMockSecretManagerSDS()
 	repo := policy.NewPolicyRepository(quiet, all, secretsBySDS{},
-		envoypolicy.NewEnvoyL7RulesTranslator(quiet, secrets),
+		envoypolicy.NewEnvoyL7RulesTranslator(quiet, secretsBySDS{}),
 		identitymanager.NewIDManager(quiet), nil)
 	repo.SetNamedPortsGetter(r.world)
 	repo.UpdateIdentities(all, nil)
@@ -103,6 +101,7 @@ func (r *resolver) resolve(
 	if err != nil {
 		return err
 	}
+	owner.listeners = listenerPorts(selectors)
 	redirects := newRedirects(selectors, owner)
 	distilled := selectors.DistillPolicy(quiet, owner, redirects.ports)
 	defer func() {
@@ -134,6 +133,12 @@ func (r *resolver) resolve(
 		answer.Map = append(answer.Map, entry)
 	}
 	slices.SortFunc(answer.Map, func(a, b MapEntry) int { return compareKeys(a.MapKey, b.MapKey) })
+	if options.Proxy {
+		answer.Proxy, err = networkPolicy(owner, distilled)
+		if err != nil {
+			return err
+		}
+	}
 	if options.L4 {
 		answer.L4 = l4Filters(&distilled.SelectorPolicy.L4Policy)
 	}
@@ -298,6 +303,8 @@ type subjectEndpoint struct {
 	id    uint64
 	host  bool
 	ports types.NamedPortMap
+	// Stand-ins for the proxy ports of custom listeners.
+	listeners map[string]uint16
 }
 
 func (e *subjectEndpoint) GetID() uint64 { return e.id }

@@ -17,7 +17,6 @@ use crate::object::cidr::{parse_addr, parse_prefix};
 use crate::object::cilium::CidrGroup;
 use crate::object::workload::{Node, NodeKind};
 use crate::rule::resource_id;
-use crate::selector::Selector;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -54,18 +53,8 @@ pub(super) fn contributions(cluster: &Cluster) -> Contributions {
         }
     }
     told.api_server(&cluster.objects);
-    let selectors: BTreeMap<&str, &Arc<Selector>> = cluster
-        .repository
-        .rules()
-        .flat_map(|r| r.peers.iter().flatten())
-        .filter_map(|s| Some((s.fqdn_label()?, s)))
-        .collect();
-    let patterns: Vec<(&str, NamePattern)> = selectors
-        .keys()
-        .filter_map(|text| Some((*text, NamePattern::new(text)?)))
-        .collect();
     for (name, addresses) in &cluster.options.resolved_names {
-        told.name(name, addresses, &patterns);
+        told.name(name, addresses, &cluster.name_patterns);
     }
     told.all
 }
@@ -200,23 +189,51 @@ impl Told<'_> {
         }
     }
 
-    fn name(&mut self, name: &str, addresses: &[IpAddr], patterns: &[(&str, NamePattern)]) {
-        let matching = patterns.iter().filter(|(_, p)| p.matches(name));
-        let labels: LabelSet = matching
-            .map(|(text, _)| Label::new(LabelSource::Fqdn, *text, ""))
-            .collect();
-        if labels.is_empty() {
-            return;
-        }
-        let resource = resource_id("fqdn", "", &name.to_lowercase());
+    fn name(&mut self, name: &str, addresses: &[IpAddr], patterns: &NamePatterns) {
         for ip in addresses {
-            let prefix = IpNet::from(ip.to_canonical());
-            self.say(
-                prefix,
-                &resource,
-                PrefixMetadata::FROM_GENERATED,
-                labels.clone(),
-            );
+            if let Some((prefix, metadata)) = name_contribution(name, *ip, patterns) {
+                let key = (prefix, Arc::clone(&metadata.resource));
+                self.all.insert(key, metadata);
+            }
         }
     }
+}
+
+/// The texts of `toFQDNs` selectors, and what they match.
+pub(super) type NamePatterns = Vec<(Arc<str>, NamePattern)>;
+
+/// Every `toFQDNs` selector of the rules.
+pub(super) fn name_patterns(cluster: &Cluster) -> NamePatterns {
+    let peers = cluster
+        .repository
+        .rules()
+        .flat_map(|r| r.peers.iter().flatten());
+    let texts: BTreeSet<&str> = peers.filter_map(|s| s.fqdn_label()).collect();
+    let patterns = texts.into_iter();
+    patterns
+        .filter_map(|text| Some((text.into(), NamePattern::new(text)?)))
+        .collect()
+}
+
+/// What it says of an address that a name has it; `None` when no selector
+/// selects the name.
+pub(super) fn name_contribution(
+    name: &str,
+    address: IpAddr,
+    patterns: &NamePatterns,
+) -> Option<(IpNet, PrefixMetadata)> {
+    let matching = patterns.iter().filter(|(_, p)| p.matches(name));
+    let labels: LabelSet = matching
+        .map(|(text, _)| Label::new(LabelSource::Fqdn, &**text, ""))
+        .collect();
+    if labels.is_empty() {
+        return None;
+    }
+    let metadata = PrefixMetadata {
+        resource: resource_id("fqdn", "", &name.to_lowercase()),
+        priority: PrefixMetadata::FROM_GENERATED,
+        labels,
+        identity_override: false,
+    };
+    Some((IpNet::from(address.to_canonical()), metadata))
 }

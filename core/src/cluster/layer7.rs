@@ -4,15 +4,16 @@
 //! through, what the sender sees if not, and every rule that was tried, with
 //! its place.
 
-use super::{Cluster, Flow, FlowAnswer, Peer, ResolvedPolicy, SideAnswer, Target};
+use super::{Cluster, Endpoint, Flow, FlowAnswer, Peer, ResolvedPolicy, SideAnswer, Target};
 use crate::identity::PodPorts;
 use crate::l7::{
-    Connection, DnsRules, HttpDecision, PortPolicy, Request, Secrets, Translation, dns_rule_allows,
+    Connection, DnsRules, HttpDecision, NetworkPolicy, PortPolicy, Request, Secrets, Translation,
+    dns_rule_allows,
 };
-use crate::resolve::{DirectionPolicy, Parser};
+use crate::resolve::{DirectionPolicy, Parser, ResolveError};
 use crate::rule::{Direction, HttpRule, Rule, RuleVerdict};
 use crate::source::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -200,10 +201,52 @@ impl Cluster {
             }
             Parser::Http | Parser::Tls => {
                 let reads_http = redirect.parser == Parser::Http;
-                self.connection(flow, side, policy, own, sent, secrets, reads_http, &mut found);
+                self.connection(
+                    flow, side, policy, own, sent, secrets, reads_http, &mut found,
+                );
             }
         }
         found
+    }
+
+    /// The policy of an endpoint as Cilium sends it to Envoy. Custom listeners
+    /// have stand-ins for their ports, from 20001 on.
+    ///
+    /// # Errors
+    /// As [`Self::policy`].
+    pub fn network_policy(
+        &self,
+        endpoint: &Endpoint,
+        secrets: &Secrets,
+    ) -> Result<NetworkPolicy, ResolveError> {
+        let policy = self.policy(endpoint)?;
+        let subject = &policy.subject;
+        let own_ports = (!endpoint.host_network).then_some(&endpoint.named_ports);
+        let listeners = listeners([&subject.ingress, &subject.egress]);
+        let mut found = self.translated(own_ports, &listeners, secrets, |t| t.policy(subject));
+        let mut addresses = endpoint.addresses.clone();
+        addresses.sort_by_key(|ip| (ip.is_ipv4(), *ip));
+        found.endpoint_ips = addresses.iter().map(ToString::to_string).collect();
+        Ok(found)
+    }
+
+    fn translated<T>(
+        &self,
+        own_ports: Option<&PodPorts>,
+        listeners: &BTreeMap<String, u16>,
+        secrets: &Secrets,
+        translate: impl FnOnce(&Translation<'_>) -> T,
+    ) -> T {
+        translate(&Translation {
+            selectors: self.repository.selectors(),
+            own_port: &|name, protocol| {
+                let (own, port) = own_ports?.get(name)?;
+                (*own == protocol).then_some(*port)
+            },
+            named_ports: &self.named_ports,
+            listener_port: &|name| listeners.get(name).copied().unwrap_or(0),
+            secrets,
+        })
     }
 
     /// A query at the DNS proxy: one selector of the port that selects the
@@ -253,7 +296,9 @@ impl Cluster {
                     ports.any(|l7| l7.dns.contains(rule))
                 };
                 let from: Vec<Arc<Rule>> = rules.iter().filter(has).cloned().collect();
-                found.tried.push(tried(wanted, dns_rule_allows(rule, name), from));
+                found
+                    .tried
+                    .push(tried(wanted, dns_rule_allows(rule, name), from));
             }
         }
     }
@@ -273,27 +318,17 @@ impl Cluster {
     ) {
         let Some(peer) = side.peer else { return };
         let direction = policy.subject.direction(side.direction);
-        let nothing = PodPorts::new();
         let own_ports = match &own.target {
-            Target::Endpoint(e) if !e.host_network => &e.named_ports,
+            Target::Endpoint(e) if !e.host_network => Some(&e.named_ports),
             Target::Address(ip) => self
                 .pods_by_address
                 .get(&ip.to_canonical())
-                .map_or(&nothing, |e| &e.named_ports),
-            _ => &nothing,
+                .map(|e| &e.named_ports),
+            _ => None,
         };
-        let listeners = listeners(direction);
-        let translation = Translation {
-            selectors: self.repository.selectors(),
-            own_port: &|name, protocol| {
-                let (own, port) = own_ports.get(name)?;
-                (*own == protocol).then_some(*port)
-            },
-            named_ports: &self.named_ports,
-            listener_port: &|name| listeners.get(name).copied().unwrap_or(0),
-            secrets,
-        };
-        let rules = PortPolicy::new(&translation.direction(direction), flow.port, secrets);
+        let listeners = listeners([direction]);
+        let rules = self.translated(own_ports, &listeners, secrets, |t| t.direction(direction));
+        let rules = PortPolicy::new(&rules, flow.port, secrets);
         let connection = Connection {
             peer,
             proxy_id: 0,
@@ -333,12 +368,12 @@ impl Cluster {
     }
 }
 
-/// Stand-ins for the proxy ports of custom listeners.
-fn listeners(direction: &DirectionPolicy) -> BTreeMap<String, u16> {
-    let filters = direction.tiers.iter().flat_map(|t| &t.filters);
+/// Stand-ins for the proxy ports of custom listeners, in order of their names.
+fn listeners<const N: usize>(directions: [&DirectionPolicy; N]) -> BTreeMap<String, u16> {
+    let tiers = directions.into_iter().flat_map(|d| &d.tiers);
+    let filters = tiers.flat_map(|t| &t.filters);
     let named = filters.flat_map(|f| &f.policies).map(|(_, p)| &p.listener);
-    let names: std::collections::BTreeSet<&Arc<str>> =
-        named.filter(|name| !name.is_empty()).collect();
+    let names: BTreeSet<&Arc<str>> = named.filter(|name| !name.is_empty()).collect();
     names
         .into_iter()
         .zip(20_001..)

@@ -18,6 +18,8 @@ mod explain;
 mod flow;
 mod forecast;
 mod intent;
+mod layer7;
+mod learned;
 mod namespace;
 mod peer;
 mod policy;
@@ -36,6 +38,7 @@ pub use explain::FlowExplanation;
 pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
 pub use forecast::{Forecast, LabelForecast, MapForecast};
 pub use intent::NAME_NOT_LEARNED;
+pub use layer7::{Layer7, Layer7Answer, Layer7Outcome, Layer7Side, TriedLayer7};
 pub use peer::{AMBIGUOUS, NOT_A_PEER, NOT_FOUND, Peer, Target};
 pub use policy::{ProxyRules, ResolvedPolicy};
 pub use published::{ProxyPortsOf, PublishedCluster, PublishedSubject};
@@ -57,7 +60,7 @@ use crate::rule::{
     network_policy_resource,
 };
 use crate::selector::SelectorId;
-use address::Contributions;
+use address::{Contributions, NamePatterns};
 use endpoint::{Given, given_identities};
 use policy::PolicyCache;
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,6 +125,8 @@ pub struct Cluster {
     /// Numbers that objects give to label sets.
     given: Given,
     contributions: Contributions,
+    /// The `toFQDNs` selectors of the rules.
+    name_patterns: NamePatterns,
     cache: IpCache,
     repository: Repository,
     /// What the rules of each policy object are filed under.
@@ -158,6 +163,7 @@ impl Cluster {
             held: Vec::new(),
             given: Given::new(),
             contributions: Contributions::new(),
+            name_patterns: NamePatterns::new(),
             cache: IpCache::new(),
             resources: BTreeMap::new(),
             endpoints: Vec::new(),
@@ -481,6 +487,7 @@ impl Cluster {
     }
 
     fn update_addresses(&mut self) {
+        self.name_patterns = address::name_patterns(self);
         let told = address::contributions(self);
         for (prefix, resource) in self.contributions.keys() {
             if !told.contains_key(&(*prefix, Arc::clone(resource))) {

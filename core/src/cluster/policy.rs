@@ -4,7 +4,7 @@ use super::{Cluster, Endpoint};
 use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
 use crate::policy_map::{Entry, Key, PolicyMap, StandInProxyPorts};
-use crate::resolve::{ResolveError, SelectorPolicy, SubjectPolicy};
+use crate::resolve::{Filter, ResolveError, SelectorPolicy, SubjectPolicy};
 use crate::rule::{L7Rules, RuleVerdict};
 use crate::selector::SelectorIndex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,19 @@ pub struct ProxyRules {
 }
 
 impl ResolvedPolicy {
+    /// The filter that an entry redirects for. `None` when the entry is no
+    /// redirect.
+    pub(super) fn redirect_filter(&self, key: &Key, entry: &Entry) -> Option<&Filter> {
+        let direction = self.subject.direction(key.direction);
+        let redirect = self.map.direction(key.direction).redirect_of(entry)?;
+        let source = |p: &SelectorPolicy| {
+            p.parser == redirect.parser && p.origin.iter().any(|rule| entry.origin.contains(rule))
+        };
+        direction.tiers.iter().flat_map(|t| &t.filters).find(|f| {
+            f.key.protocol == redirect.protocol && f.policies.iter().any(|(_, p)| source(p))
+        })
+    }
+
     /// What the proxy that an entry redirects to decides by. A proxy is told
     /// of every selector of the port, and one that selects the peer is enough:
     /// the rules of all that do count together, and one without rules lets
@@ -40,14 +53,7 @@ impl ResolvedPolicy {
         peer: NumericIdentity,
         selectors: &SelectorIndex,
     ) -> Option<ProxyRules> {
-        let direction = self.subject.direction(key.direction);
-        let redirect = self.map.direction(key.direction).redirect_of(entry)?;
-        let source = |p: &SelectorPolicy| {
-            p.parser == redirect.parser && p.origin.iter().any(|rule| entry.origin.contains(rule))
-        };
-        let filter = direction.tiers.iter().flat_map(|t| &t.filters).find(|f| {
-            f.key.protocol == redirect.protocol && f.policies.iter().any(|(_, p)| source(p))
-        })?;
+        let filter = self.redirect_filter(key, entry)?;
         let mut rules = ProxyRules::default();
         let (mut any_request, mut any_name) = (false, false);
         for (i, (selector, policy)) in filter.policies.iter().enumerate() {

@@ -10,6 +10,7 @@ use crate::compile::{
     CompileError, Compiler, IdentityChange, Publisher, Subject, SubjectChange, SubjectProxyPorts,
     Update,
 };
+use crate::fqdn::NameChange;
 use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
 use crate::object::ObjectRef;
@@ -162,6 +163,33 @@ impl PublishedCluster {
     ) -> Result<Update, CompileError> {
         self.cluster.set_resolved_names(names);
         self.update(false)
+    }
+
+    /// Takes in names that gained or lost addresses, as
+    /// [`Cluster::learn_names`]: costs what changes.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn learn_names(
+        &mut self,
+        changes: impl IntoIterator<Item = NameChange>,
+    ) -> Result<Update, CompileError> {
+        let identities_alone = self.cluster.learn_names(changes);
+        if !identities_alone || self.failed {
+            return self.update(false);
+        }
+        let moved = self.cluster.moved.iter();
+        let identities: Vec<IdentityChange> = moved
+            .map(|(identity, selectors)| IdentityChange {
+                identity: *identity,
+                selectors: selectors.iter().copied().collect(),
+                ports: false,
+            })
+            .collect();
+        let compiler = compiler(&self.cluster);
+        let done = self.publisher.update(&compiler, &identities, Vec::new());
+        self.failed = done.is_err();
+        done
     }
 
     /// Says where redirects lead now. Called again whenever a proxy port was

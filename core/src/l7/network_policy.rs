@@ -110,8 +110,11 @@ impl ProxyRule {
     /// Server names as they are sent, ascending.
     #[must_use]
     pub fn sent_server_names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.server_names.iter().map(|n| sent_server_name(n)).collect();
+        let mut names: Vec<String> = self
+            .server_names
+            .iter()
+            .map(|n| sent_server_name(n))
+            .collect();
         names.sort_unstable();
         names
     }
@@ -120,8 +123,10 @@ impl ProxyRule {
     #[must_use]
     pub fn translated(&self, secrets: &Secrets) -> Option<Vec<TranslatedRule>> {
         let rules = self.http.as_ref()?;
-        let mut all: Vec<TranslatedRule> =
-            rules.iter().map(|r| TranslatedRule::new(r, secrets)).collect();
+        let mut all: Vec<TranslatedRule> = rules
+            .iter()
+            .map(|r| TranslatedRule::new(r, secrets))
+            .collect();
         all.sort_by(TranslatedRule::order);
         Some(all)
     }
@@ -341,9 +346,10 @@ impl Translation<'_> {
         }
         for (policy, remotes) in redirects {
             let rule = self.rule(tier, policy, remotes);
-            found
-                .rules
-                .extend(rule.map(|(r, _)| r).filter(|r| r.precedence > found.wildcard));
+            found.rules.extend(
+                rule.map(|(r, _)| r)
+                    .filter(|r| r.precedence > found.wildcard),
+            );
         }
         for (policy, remotes) in passes {
             let rule = ProxyRule::new(policy, tier);
@@ -421,12 +427,7 @@ impl Translation<'_> {
     }
 
     /// The ports that a name means for those a selector selects.
-    fn named(
-        &self,
-        filter: &Filter,
-        id: SelectorId,
-        name: &Arc<str>,
-    ) -> BTreeMap<u16, Vec<u32>> {
+    fn named(&self, filter: &Filter, id: SelectorId, name: &Arc<str>) -> BTreeMap<u16, Vec<u32>> {
         let mut by_port: BTreeMap<u16, Vec<u32>> = BTreeMap::new();
         for peer in self.selectors.selections(id).into_iter().flatten() {
             let identity = NumericIdentity(peer);
@@ -470,7 +471,9 @@ impl PortRules {
                 _ => None,
             };
             if let Some(place) = place {
-                let known = place.and_then(|i| self.rules.get(i)).map_or(0, |r| r.precedence);
+                let known = place
+                    .and_then(|i| self.rules.get(i))
+                    .map_or(0, |r| r.precedence);
                 if rule.precedence > known {
                     *place = Some(self.rules.len());
                 }
@@ -490,14 +493,18 @@ impl PortRules {
             let denied = self.deny_all != Some(i) && deny.is_some_and(|d| rule.precedence <= d);
             let ends = !self.tried_on.contains(&rule.precedence);
             let allowed = self.allow_all != Some(i)
-                && allow.is_some_and(|a| {
-                    rule.precedence < a || (ends && rule.precedence == a)
-                });
+                && allow.is_some_and(|a| rule.precedence < a || (ends && rule.precedence == a));
             !denied && !allowed
         };
-        let kept: Vec<bool> = self.rules.iter().enumerate().map(|(i, r)| keep(i, r)).collect();
+        let kept: Vec<bool> = self
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(i, r)| keep(i, r))
+            .collect();
         let all = self.rules.into_iter().zip(kept);
-        all.filter_map(|(rule, kept)| kept.then_some(rule)).collect()
+        all.filter_map(|(rule, kept)| kept.then_some(rule))
+            .collect()
     }
 }
 

@@ -86,6 +86,12 @@ impl PortPolicy {
     }
 
     fn compile(mut rules: Vec<ProxyRule>, secrets: &Secrets) -> Self {
+        for rule in &mut rules {
+            // Envoy tells a pass by this number alone.
+            if rule.verdict == ProxyVerdict::Pass(0) {
+                rule.verdict = ProxyVerdict::Allow;
+            }
+        }
         let rank = |v: ProxyVerdict| match v {
             ProxyVerdict::Deny => 0,
             ProxyVerdict::Allow => 1,
@@ -224,20 +230,17 @@ impl PortPolicy {
             if found.is_some_and(|(_, own)| precedence < own) {
                 break;
             }
-            match ask(rule) {
-                Some(ProxyVerdict::Pass(_)) => {
-                    if found.is_none_or(|(_, own)| own < precedence) {
-                        i = rule.next;
-                        continue;
-                    }
+            let verdict = ask(rule);
+            if matches!(verdict, Some(ProxyVerdict::Pass(_))) {
+                if found.is_none_or(|(_, own)| own < precedence) {
+                    i = rule.next;
+                    continue;
                 }
-                Some(verdict) => {
-                    found = Some((verdict, precedence));
-                    if verdict == ProxyVerdict::Deny || first_ends {
-                        return Some(verdict);
-                    }
+            } else if let Some(verdict) = verdict {
+                found = Some((verdict, precedence));
+                if verdict == ProxyVerdict::Deny || first_ends {
+                    return Some(verdict);
                 }
-                None => {}
             }
             i += 1;
         }
@@ -267,5 +270,117 @@ fn merge(known: &mut Option<Vec<ProxyRule>>, rules: Vec<ProxyRule>, first: bool)
         known.splice(0..0, rules);
     } else {
         known.extend(rules);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::HttpRule;
+
+    fn rule(precedence: u32, verdict: ProxyVerdict, remotes: &[u32], path: &str) -> ProxyRule {
+        let http = HttpRule {
+            path: path.into(),
+            ..HttpRule::default()
+        };
+        ProxyRule {
+            precedence,
+            verdict,
+            remotes: remotes.to_vec(),
+            http: (!path.is_empty()).then(|| vec![Arc::new(http)]),
+            ..ProxyRule::default()
+        }
+    }
+
+    fn ports(all: &[(u16, u16, Vec<ProxyRule>)]) -> Vec<PortNetworkPolicy> {
+        let all = all.iter().cloned();
+        all.map(|(port, end_port, rules)| PortNetworkPolicy {
+            port,
+            end_port,
+            rules,
+        })
+        .collect()
+    }
+
+    fn allowed(ports: &[PortNetworkPolicy], port: u16, peer: u32, path: &str) -> bool {
+        let policy = PortPolicy::new(ports, port, &Secrets::default());
+        let connection = Connection {
+            peer: NumericIdentity(peer),
+            proxy_id: 0,
+            server_name: None,
+        };
+        let mut request = Request::new("GET", "", path);
+        policy.connects(&connection) && policy.request(&connection, &mut request).allowed
+    }
+
+    use ProxyVerdict::{Allow, Deny, Pass};
+
+    #[test]
+    fn the_first_precedence_with_a_verdict_decides() {
+        let all = ports(&[(
+            80,
+            0,
+            vec![
+                rule(300, Allow, &[1], "/a"),
+                rule(200, Deny, &[2], ""),
+                rule(100, Allow, &[], "/b"),
+            ],
+        )]);
+        assert!(allowed(&all, 80, 1, "/a"));
+        assert!(allowed(&all, 80, 1, "/b"), "a weaker rule may still allow");
+        assert!(!allowed(&all, 80, 1, "/c"));
+        assert!(!allowed(&all, 80, 2, "/b"));
+        assert!(allowed(&all, 80, 3, "/b") && !allowed(&all, 80, 3, "/a"));
+        assert!(
+            !allowed(&all, 81, 3, "/b"),
+            "Envoy knows nothing of the port"
+        );
+    }
+
+    #[test]
+    fn a_pass_goes_on_below_its_tier() {
+        let all = ports(&[(
+            80,
+            0,
+            vec![
+                rule(300, Pass(200), &[1], ""),
+                rule(250, Deny, &[], ""),
+                rule(100, Allow, &[], ""),
+                rule(90, Allow, &[9], "/x"),
+            ],
+        )]);
+        assert!(
+            allowed(&all, 80, 1, "/"),
+            "the denial is of the tier passed"
+        );
+        assert!(!allowed(&all, 80, 2, "/"));
+        let only = ports(&[(80, 0, vec![rule(300, Pass(200), &[1], "")])]);
+        assert!(!allowed(&only, 80, 1, "/"));
+    }
+
+    #[test]
+    fn ranges_and_every_port_are_put_together() {
+        let all = ports(&[
+            (0, 0, vec![rule(10, Allow, &[5], "")]),
+            (80, 90, vec![rule(10, Allow, &[], "/range")]),
+            (85, 0, vec![rule(10, Allow, &[], "/one")]),
+        ]);
+        for (port, peer, path, expected) in [
+            (85, 1, "/one", true),
+            (85, 1, "/range", true),
+            (84, 1, "/one", false),
+            (85, 5, "/any", true),
+            (70, 5, "/any", true),
+            (70, 1, "/any", false),
+        ] {
+            assert_eq!(
+                allowed(&all, port, peer, path),
+                expected,
+                "{port} {peer} {path}"
+            );
+        }
+        // Freedom beside rules stays freedom.
+        let free = ports(&[(80, 0, vec![]), (80, 0, vec![rule(10, Allow, &[], "/a")])]);
+        assert!(allowed(&free, 80, 1, "/b"));
     }
 }

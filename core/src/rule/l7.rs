@@ -1,5 +1,8 @@
 //! Layer-7 parts of rules, as they take part in merging.
 
+use crate::source::Span;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// HTTP or DNS rules of a port. Validation sees to it that only one of the
@@ -33,6 +36,37 @@ pub struct HttpRule {
     pub headers: Vec<String>,
     /// Headers with mismatch actions.
     pub header_matches: Vec<HeaderMatch>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Where a part of a rule is written. It makes no difference between parts:
+/// equal ones merge, and keep the first place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place(pub Span);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl HttpRule {
@@ -40,6 +74,44 @@ impl HttpRule {
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl fmt::Display for HttpRule {
+    /// `GET /docs on api.example.com with X-Token: 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or = |text: &'_ str, word: &'static str| match text {
+            "" => word.to_owned(),
+            text => text.to_owned(),
+        };
+        write!(
+            f,
+            "{} {}",
+            or(&self.method, "any method"),
+            or(&self.path, "any path")
+        )?;
+        if !self.host.is_empty() {
+            write!(f, " on {}", self.host)?;
+        }
+        for header in &self.headers {
+            write!(f, " with {header}")?;
+        }
+        for wanted in &self.header_matches {
+            write!(f, " with {}", wanted.name)?;
+            match (&wanted.secret, wanted.value.as_str()) {
+                (Some((namespace, name)), _) => write!(f, " of secret {namespace}/{name}")?,
+                (None, "") => {}
+                (None, value) => write!(f, ": {value}")?,
+            }
+            f.write_str(match wanted.mismatch {
+                Mismatch::Fail => "",
+                Mismatch::Log => ", else logged",
+                Mismatch::Add => ", else added",
+                Mismatch::Delete => ", else removed",
+                Mismatch::Replace => ", else replaced",
+            })?;
+        }
+        Ok(())
     }
 }
 

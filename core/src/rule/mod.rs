@@ -10,7 +10,7 @@ mod l7;
 mod port;
 mod translate;
 
-pub use l7::{HeaderMatch, HttpRule, L7Rules, Listener, ListenerKind, Mismatch, TlsContext};
+pub use l7::{HeaderMatch, HttpRule, L7Rules, Listener, ListenerKind, Mismatch, Place, TlsContext};
 pub use port::{PortProtocol, PortRule, RulePort, protocol};
 pub use translate::{
     Service, Services, Translator, cilium_resource, cluster_policy_resource,

@@ -9,6 +9,7 @@
 mod answer;
 mod format;
 mod layer7;
+mod proxy;
 mod table;
 mod world;
 

@@ -17,9 +17,10 @@ import (
 func main() {
 	lines := flag.Bool("lines", false, "one scenario per line, one answer per line")
 	l4 := flag.Bool("l4", false, "show the L4 filters of every endpoint")
+	proxy := flag.Bool("proxy", false, "show the policy that Envoy is sent for every endpoint")
 	repeat := flag.Int("repeat", 1, "answer each scenario this often and list what differs in unstable[]")
 	flag.Parse()
-	if err := run(os.Stdin, os.Stdout, *lines, oracle.Options{L4: *l4, Repeat: *repeat}); err != nil {
+	if err := run(os.Stdin, os.Stdout, *lines, oracle.Options{L4: *l4, Proxy: *proxy, Repeat: *repeat}); err != nil {
 		fmt.Fprintln(os.Stderr, "cilium-oracle:", err)
 		os.Exit(2)
 	}

@@ -8,6 +8,8 @@ mod change;
 mod explain;
 mod forecast;
 mod kubernetes;
+mod layer7;
+mod learned;
 mod missing;
 mod publish;
 

@@ -1,7 +1,7 @@
 //! Ports as written to ports of rules.
 
 use super::super::l7::{
-    HeaderMatch, HttpRule, L7Rules, Listener, ListenerKind, Mismatch, TlsContext,
+    HeaderMatch, HttpRule, L7Rules, Listener, ListenerKind, Mismatch, Place, TlsContext,
 };
 use super::super::port::{PortProtocol, PortRule, RulePort, protocol};
 use crate::object::cilium::{self, IcmpFamily, PolicyMember};
@@ -129,6 +129,7 @@ fn http_rule(rule: &cilium::HttpRule) -> HttpRule {
                 value: m.value.clone(),
             })
             .collect(),
+        place: Place(rule.span),
     }
 }
 

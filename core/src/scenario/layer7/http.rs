@@ -103,6 +103,7 @@ impl Rule {
             host: self.host.clone(),
             headers: self.headers.clone(),
             header_matches: matches.collect(),
+            ..HttpRule::default()
         }
     }
 }

@@ -9,7 +9,7 @@ mod history;
 mod http;
 mod server_name;
 
-use super::ScenarioError;
+use super::{Scenario, ScenarioError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +24,8 @@ pub enum Layer7Kind {
     Sni,
     /// What is known of names after each step of a history.
     Fqdn,
+    /// The policies of a scenario's endpoints as Envoy is sent them.
+    Proxy,
 }
 
 impl Layer7Kind {
@@ -35,6 +37,7 @@ impl Layer7Kind {
             "http" => Self::Http,
             "sni" => Self::Sni,
             "fqdn" => Self::Fqdn,
+            "proxy" => Self::Proxy,
             _ => return None,
         })
     }
@@ -49,6 +52,10 @@ impl Layer7Kind {
             Self::Http => answered(question, http::HttpQuestion::answer),
             Self::Sni => answered(question, server_name::SniQuestion::answer),
             Self::Fqdn => answered(question, history::History::answer),
+            Self::Proxy => {
+                let scenario = Scenario::parse(question)?;
+                Ok(scenario.prepare().network_policies().to_string())
+            }
         }
     }
 }

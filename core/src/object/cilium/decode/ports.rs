@@ -99,11 +99,16 @@ impl Decode for L7Rules {
             };
             let alone = rules.http.is_none() && rules.dns.is_none();
             for key in &rules.removed {
-                let help = if alone {
+                let left = if alone {
                     "the agent drops it, which leaves the whole port allowed; the API server refuses `rules` without `http` or `dns`"
                 } else {
                     "the agent drops it; `http` and `dns` are what is left"
                 };
+                let instead = match key.value.as_str() {
+                    "kafka" => "restrict who reaches the port here, and topics by the broker's own ACLs",
+                    _ => "for another protocol write a CiliumEnvoyConfig and name its listener as `listener`",
+                };
+                let help = format!("{left}; {instead}");
                 let message = format!("`{}` rules were removed in Cilium 1.20", key.value);
                 let d = Diagnostic::new(REMOVED_FIELD, key.span, message).help(help);
                 f.decoder().in_field(&key.value, |decoder| decoder.report(d));
