@@ -2,7 +2,9 @@
 //!
 //! In: the cluster of 10,000 pods. Out: per kind of change a histogram, not
 //! only its middle. Two levels: a repository with a [`Publisher`], which is
-//! told what changed, and a [`PublishedCluster`], which finds out from objects.
+//! told what changed, and a
+//! [`PublishedCluster`](netverdict::cluster::PublishedCluster), which finds out
+//! from objects.
 //! Both publish into a [`Live`] table while another thread looks verdicts up.
 
 mod objects;

@@ -31,6 +31,20 @@ struct {
     TYPE(value, u64);
 } control SECTION(".maps");
 
+/* What `watch` sees, as it sees it. */
+struct watched {
+    u64 asked; /* how often it has asked */
+    u64 first; /* the code of the first answer */
+    u64 seen;  /* nanoseconds of the clock after the first answer with another; 0: none */
+};
+struct {
+    NUMBER(type, MAP_ARRAY);
+    NUMBER(max_entries, 1);
+    NUMBER(map_flags, F_MMAPABLE);
+    TYPE(key, u32);
+    TYPE(value, struct watched);
+} watched SECTION(".maps");
+
 /* A bare hash map in the place of a policy map: what any design that hashes
  * the identity and the port has to pay. */
 struct hash_key {
@@ -63,6 +77,33 @@ NOINLINE long ask_table(u32 i, void *context)
     netverdict_table_attach(&table, memory, mask);
     netverdict_table_verdict(&table, question, answer);
     answer->reserved = 1;
+    return 0;
+}
+
+/* Question 0 again and again, until the answer is another. */
+NOINLINE long watch(u32 i, void *context)
+{
+    u32 zero = 0;
+    u64 mask = netverdict_table_mask;
+    struct nv_question *question = map_lookup_elem(&questions, &zero);
+    struct watched *w = map_lookup_elem(&watched, &zero);
+    void *memory = map_lookup_elem(&netverdict_table, &zero);
+    struct nv_answer answer;
+    struct nv_table table;
+    u64 code;
+    (void)context;
+    if (!question || !w || !memory)
+        return 1;
+    netverdict_table_attach(&table, memory, mask);
+    netverdict_table_verdict(&table, question, &answer);
+    code = (u64)(long)answer.code;
+    if (i == 0)
+        w->first = code;
+    if (code != w->first) {
+        w->seen = ktime_get_ns();
+        return 1;
+    }
+    w->asked = i + 1;
     return 0;
 }
 
@@ -131,6 +172,7 @@ NOINLINE long ask_nobody(u32 i, void *context)
 RUN(table_batch, ask_table)
 RUN(hash_batch, ask_hash)
 RUN(empty_batch, ask_nobody)
+RUN(table_watch, watch)
 
 /* One question, without loops and arrays: the packet is the question and
  * becomes the answer. */

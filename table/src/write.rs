@@ -51,7 +51,7 @@ impl Write {
             Self::Word64 { at, .. } => (*at, 8),
             Self::Replace { .. } => return None,
         };
-        Some(at..at + len)
+        Some(at..at.saturating_add(len))
     }
 
     /// Does it to bytes that nobody reads meanwhile.
@@ -62,5 +62,19 @@ impl Write {
             Self::Word64 { at, value } => put(image, *at as usize, &value.to_le_bytes()),
             Self::Replace { image: new } => image.clone_from(new),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_beyond_all_images_ends_at_the_last_number() {
+        let write = Write::Word64 {
+            at: u32::MAX - 3,
+            value: 0,
+        };
+        assert_eq!(write.range(), Some(u32::MAX - 3..u32::MAX));
     }
 }

@@ -80,6 +80,13 @@ impl Batch {
             .collect()
     }
 
+    /// Loads one question that `table_watch` asks so many times, or until the
+    /// answer is another.
+    pub(crate) fn load_watch(&self, question: [u8; 16], times: u64) {
+        self.load(&[question]);
+        self.control.store64(0, times);
+    }
+
     pub(crate) fn program(&self, name: &str) -> Result<&Program, Error> {
         self.loaded.program(name)
     }

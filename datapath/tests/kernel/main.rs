@@ -14,6 +14,7 @@ mod follow;
 mod lab;
 mod packets;
 mod traffic;
+mod visible;
 
 use std::process::{Command, ExitCode};
 
