@@ -238,9 +238,9 @@ impl Header {
                 1 => 3,
                 2 => 4,
                 _ => {
-                    let number_bits = 24 - self.cluster_bits;
-                    let mask = (1 << self.cluster_bits) - 1;
-                    if (identity >> number_bits) & mask == self.cluster_id {
+                    // With the scope's byte above it: what has an undefined
+                    // scope is in no local cluster.
+                    if identity >> (24 - self.cluster_bits) == self.cluster_id {
                         1
                     } else {
                         2
@@ -428,7 +428,8 @@ mod tests {
         assert_eq!([0, 1, 10, 15, 99].map(class), [0; 5]);
         assert_eq!([11, 12, 13, 14].map(class), [1, 2, 3, 4]);
         assert_eq!([100, 255, 1024, 0x20001, 0x40001].map(class), [2; 5]);
-        assert_eq!([0x30001, 0x0303_0001, 0xff03_1234].map(class), [1; 3]);
+        assert_eq!(class(0x30001), 1);
+        assert_eq!([0x0303_0001, 0xff03_1234].map(class), [2; 2]);
         assert_eq!(class(0x0100_0001), 3);
         assert_eq!(class(0x0200_0001), 4);
         // Nine bits of cluster id leave fifteen for the number.
