@@ -170,7 +170,8 @@ endpoint, *spread*: one in a hundred does.
 Times are processor time of the whole process, Cilium's garbage collector included, medians of several
 rounds. *ratio* is Cilium's time over netverdict's. Numbers of two runs differ by up to a factor of two
 where others use the machine; read ratios of less than two as \"alike\". Not shown: reading YAML, what
-agents do beside policies, and the datapath. The two engines are measured one after the other, in
+agents do beside policies, and the datapath, for which see
+[benchmarks-kernel.md](benchmarks-kernel.md). The two engines are measured one after the other, in
 processes of their own.
 ";
 

@@ -12,6 +12,7 @@ pub(crate) fn run() -> Result<Tally, String> {
     let body = bpf::directory().join("bench-kernel.md");
     let arguments = [
         "test",
+        "--release",
         "--package=netverdict-datapath",
         "--test=kernel",
         "--",

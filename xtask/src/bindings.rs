@@ -78,9 +78,9 @@ pub(crate) fn python() -> Result<Tally, String> {
                 .args(["-m", "venv"])
                 .arg(&environment),
         )?;
-        let mut pip = Command::new(program("pip"));
+        let mut pip = Command::new(program("python"));
         if !pip
-            .args(["install", "--quiet", "maturin>=1.7,<2"])
+            .args(["-m", "pip", "install", "--quiet", "maturin>=1.7,<2"])
             .status()
             .is_ok_and(|s| s.success())
         {
@@ -104,8 +104,16 @@ pub(crate) fn python() -> Result<Tally, String> {
     if !path(&wheel)?.contains("-cp311-abi3-") {
         return Err(format!("{}: not an abi3 wheel", wheel.display()));
     }
-    let mut pip = Command::new(program("pip"));
-    pip.args(["install", "--quiet", "--no-deps", "--force-reinstall"]);
+    // By the interpreter: the script names the folder it was installed in.
+    let mut pip = Command::new(program("python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--force-reinstall",
+    ]);
     job::run(pip.arg(&wheel))?;
     let mut test = Command::new(program("python"));
     test.args(["-m", "unittest", "discover", "-s"]);

@@ -317,6 +317,8 @@ fn cmake(bench: &Bench) -> Result<Tally, String> {
     let mut tally = Tally::default();
     if there("cmake") {
         let build = bench.out.join("cmake");
+        // What it keeps there names the folders of before, which may have moved.
+        let _ = std::fs::remove_dir_all(&build);
         let example = root().join("bindings/cpp/example");
         let mut configure = Command::new("cmake");
         configure.arg("-S").arg(example).arg("-B").arg(&build);
