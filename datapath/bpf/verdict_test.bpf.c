@@ -35,7 +35,8 @@ struct {
 struct watched {
     u64 asked; /* how often it has asked */
     u64 first; /* the code of the first answer */
-    u64 seen;  /* nanoseconds of the clock after the first answer with another; 0: none */
+    u64 stale; /* the clock before the last question with that answer, in nanoseconds */
+    u64 seen;  /* the clock after the first answer with another; 0: none */
 };
 struct {
     NUMBER(type, MAP_ARRAY);
@@ -90,10 +91,11 @@ NOINLINE long watch(u32 i, void *context)
     void *memory = map_lookup_elem(&netverdict_table, &zero);
     struct nv_answer answer;
     struct nv_table table;
-    u64 code;
+    u64 code, begun;
     (void)context;
     if (!question || !w || !memory)
         return 1;
+    begun = ktime_get_ns();
     netverdict_table_attach(&table, memory, mask);
     netverdict_table_verdict(&table, question, &answer);
     code = (u64)(long)answer.code;
@@ -103,6 +105,7 @@ NOINLINE long watch(u32 i, void *context)
         w->seen = ktime_get_ns();
         return 1;
     }
+    w->stale = begun;
     w->asked = i + 1;
     return 0;
 }
