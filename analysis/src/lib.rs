@@ -7,3 +7,9 @@
 //! itself, reads files, looks at a clock or prints.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+pub mod connection;
+pub mod connectivity;
+pub mod peer;
+pub mod ports;
+mod subject;

@@ -8,7 +8,7 @@ use super::{Cluster, Endpoint};
 use crate::identity::NumericIdentity;
 use crate::label::LabelSet;
 use crate::object::template;
-use crate::policy_map::Verdict;
+use crate::policy_map::{Question, Verdict};
 use crate::resolve::{Repository, SubjectPolicy};
 use crate::rule::{Direction, PortProtocol, Rule, RulePort, RuleVerdict, Tier, protocol};
 use crate::selector::{Requirement, Selector};
@@ -120,6 +120,92 @@ fn may_select(selector: &Selector, labels: &LabelSet, cluster: &Cluster) -> bool
 }
 
 impl Cluster {
+    /// Some policy has variables that nobody has filled in.
+    #[must_use]
+    pub fn has_open_input(&self) -> bool {
+        !self.templated.is_empty() || !self.open_policies.is_empty()
+    }
+
+    /// Whether an answer for a subject may be open because the input is not
+    /// complete. `subject` is `None` for the host.
+    #[must_use]
+    pub fn may_be_unsettled(
+        &self,
+        subject: Option<&Endpoint>,
+        policy: &SubjectPolicy,
+        direction: Direction,
+    ) -> bool {
+        let nameless = match direction {
+            Direction::Ingress => subject.is_some_and(|e| !e.names_ports),
+            Direction::Egress => self
+                .endpoints
+                .iter()
+                .any(|e| !e.host_network && !e.names_ports),
+        };
+        let named = |r: &Arc<Rule>| {
+            let mut ports = r.ports.iter().flat_map(|p| &p.ports);
+            ports.any(|p| matches!(p.port, RulePort::Name(_)))
+        };
+        self.has_open_input() || nameless && policy.direction(direction).rules.iter().any(named)
+    }
+
+    /// Protocols and ranges of ports at whose ends an answer may become open,
+    /// beside those that policy maps tell apart.
+    #[must_use]
+    pub fn unsettled_ports(&self) -> Vec<(u8, u16, u16)> {
+        let mut found = Vec::new();
+        let rules = self.templated.iter().flat_map(|t| &t.rule.ports);
+        for port in rules.flat_map(|p| &p.ports) {
+            let protocols: &[u8] = match port.protocol {
+                protocol::ANY => &[protocol::TCP, protocol::UDP, protocol::SCTP],
+                _ => std::slice::from_ref(&port.protocol),
+            };
+            let numbers: Vec<(u16, u16)> = match &port.port {
+                RulePort::Number(n) => vec![(*n, port.end_port.max(*n))],
+                RulePort::Name(name) => {
+                    let named = self
+                        .endpoints
+                        .iter()
+                        .filter_map(|e| e.named_ports.get(name));
+                    named.map(|(_, n)| (*n, *n)).collect()
+                }
+            };
+            for protocol in protocols {
+                found.extend(
+                    numbers
+                        .iter()
+                        .map(|(first, last)| (*protocol, *first, *last)),
+                );
+            }
+        }
+        found
+    }
+
+    /// Why a verdict that a policy map gives may be wrong, because the input is
+    /// not complete; empty when it is settled. `subject` is `None` for the host.
+    #[must_use]
+    pub fn unsettled(
+        &self,
+        subject: Option<&Endpoint>,
+        policy: &SubjectPolicy,
+        question: &Question,
+        verdict: Verdict,
+    ) -> Vec<String> {
+        let asked = Asked {
+            direction: question.direction,
+            subject,
+            peer: question.peer,
+            protocol: question.protocol,
+            port: if question.untracked_fragment {
+                0
+            } else {
+                question.port
+            },
+            verdict,
+        };
+        self.doubts(&asked, policy)
+    }
+
     /// Why the verdict may be wrong; empty when it is settled.
     pub(super) fn doubts(&self, asked: &Asked<'_>, policy: &SubjectPolicy) -> Vec<String> {
         let mut why = Vec::new();

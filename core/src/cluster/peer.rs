@@ -10,7 +10,7 @@ use crate::object::cidr::parse_prefix_or_addr;
 use crate::object::fqdn::check_name;
 use crate::source::Span;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -266,6 +266,12 @@ impl Cluster {
                 }
             }
         }
+    }
+
+    /// The addresses of nodes, with the names of these.
+    #[must_use]
+    pub const fn node_addresses(&self) -> &BTreeMap<IpAddr, String> {
+        &self.nodes_by_address
     }
 
     /// The identity of an address: a pod's, the host's when it is an address

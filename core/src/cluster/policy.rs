@@ -20,7 +20,7 @@ pub struct ResolvedPolicy {
 }
 
 /// What a proxy lets through, of the traffic of one peer to one port.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProxyRules {
     /// HTTP requests or DNS queries; empty does not restrict.
     pub l7: L7Rules,
@@ -46,7 +46,8 @@ impl ResolvedPolicy {
     /// of every selector of the port, and one that selects the peer is enough:
     /// the rules of all that do count together, and one without rules lets
     /// everything through. `None` when the entry is no redirect.
-    pub(super) fn proxy_rules(
+    #[must_use]
+    pub fn proxy_rules(
         &self,
         key: &Key,
         entry: &Entry,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// HTTP or DNS rules of a port. Validation sees to it that only one of the
 /// two lists is filled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct L7Rules {
     /// A request must match one of these.
     pub http: Vec<Arc<HttpRule>>,

@@ -1,0 +1,346 @@
+//! What one peer may say to another.
+//!
+//! In: what the policy of the sender says of its egress, and that of the
+//! receiver of its ingress. Out: a [`Connection`]: for every port of every
+//! protocol what happens, both sides taken together as
+//! [`Cluster::flow`](netverdict::cluster::Cluster::flow) does.
+
+use crate::ports::{PortMap, PortSet, ports_of};
+use netverdict::cluster::{Decision, ProxyRules};
+use netverdict::policy_map::Verdict;
+use netverdict::resolve::Parser;
+use std::sync::Arc;
+
+/// A proxy that traffic is redirected to, and what it decides by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Proxy {
+    /// What it parses.
+    pub parser: Parser,
+    /// A custom listener; empty without one.
+    pub listener: Arc<str>,
+    /// What it lets through.
+    pub rules: ProxyRules,
+}
+
+impl Proxy {
+    /// What it lets through, a line each: `GET /docs`, `queries for
+    /// *.example.com`. Empty when it restricts nothing.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        let rules = &self.rules;
+        let http = rules.l7.http.iter().map(ToString::to_string);
+        let dns = rules.l7.dns.iter().map(|(name, pattern)| {
+            let name = if name.is_empty() { pattern } else { name };
+            format!("queries for {name}")
+        });
+        let names = rules.server_names.iter().map(|n| format!("TLS for {n}"));
+        http.chain(dns).chain(names).collect()
+    }
+}
+
+/// What the policy of one side does with a packet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Treatment {
+    /// The verdict is settled.
+    Settled {
+        /// What happens.
+        verdict: Verdict,
+        /// Where it is redirected to.
+        proxy: Option<Arc<Proxy>>,
+        /// The authentication type required; 0 for none.
+        auth: u8,
+    },
+    /// The input leaves it open.
+    Unknown {
+        /// What is missing, a sentence each.
+        why: Arc<[String]>,
+    },
+}
+
+impl Treatment {
+    /// Traffic passes without more ado.
+    pub const ALLOW: Self = Self::Settled {
+        verdict: Verdict::Allow,
+        proxy: None,
+        auth: 0,
+    };
+
+    /// True when traffic surely does not get through, whatever the peers do.
+    #[must_use]
+    pub const fn drops(&self) -> bool {
+        matches!(
+            self,
+            Self::Settled {
+                verdict: Verdict::Deny | Verdict::DefaultDeny,
+                ..
+            }
+        )
+    }
+
+    /// As an answer for a flow has it.
+    #[must_use]
+    pub fn decision(&self) -> Decision {
+        match self {
+            Self::Settled { verdict, .. } => Decision::Verdict(*verdict),
+            Self::Unknown { why } => Decision::Unknown { why: why.to_vec() },
+        }
+    }
+}
+
+/// What the policy of one side says of one peer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Side {
+    /// Some rule selects the subject in this direction; without one everything
+    /// is allowed.
+    pub enforced: bool,
+    /// What happens at each port.
+    pub ports: PortMap<Treatment>,
+}
+
+/// One word for a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SideState {
+    /// Rules select it, and something gets through.
+    Allowed,
+    /// No rule selects it, or it has no policy: everything gets through.
+    Default,
+    /// Rules select it, and nothing gets through.
+    Denied,
+    /// Nothing surely gets through, and something might.
+    Unknown,
+}
+
+impl SideState {
+    /// One word for people and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Default => "default",
+            Self::Denied => "denied",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Side {
+    /// The side of something without a policy.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            enforced: false,
+            ports: PortMap::same(Treatment::ALLOW),
+        }
+    }
+
+    /// One word for it.
+    #[must_use]
+    pub fn state(&self) -> SideState {
+        let known = |t: &Treatment| matches!(t, Treatment::Settled { .. });
+        if self.ports.any(|t| known(t) && !t.drops()) {
+            return if self.enforced {
+                SideState::Allowed
+            } else {
+                SideState::Default
+            };
+        }
+        if self.ports.any(|t| !known(t)) {
+            SideState::Unknown
+        } else {
+            SideState::Denied
+        }
+    }
+
+    /// True when something gets through, or might.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.ports.any(|t| !t.drops())
+    }
+}
+
+/// What becomes of traffic, both sides taken together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Passage {
+    /// It does not get through.
+    Closed,
+    /// It gets through, on these terms.
+    Open(Terms),
+    /// It might get through: the input leaves it open.
+    Unknown,
+}
+
+/// What traffic has to put up with to get through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Terms {
+    /// The sender's proxy.
+    pub egress_proxy: Option<Arc<Proxy>>,
+    /// The receiver's proxy.
+    pub ingress_proxy: Option<Arc<Proxy>>,
+    /// The authentication type that the sender's policy requires; 0 for none.
+    pub egress_auth: u8,
+    /// The authentication type that the receiver's policy requires; 0 for none.
+    pub ingress_auth: u8,
+}
+
+impl Terms {
+    /// What a proxy parses on the way: the receiver's counts where both have
+    /// one.
+    #[must_use]
+    pub fn layer7(&self) -> Option<&'static str> {
+        let proxy = self.ingress_proxy.as_ref().or(self.egress_proxy.as_ref())?;
+        Some(proxy.parser.as_str())
+    }
+
+    /// True when peers have to authenticate each other first.
+    #[must_use]
+    pub const fn authenticated(&self) -> bool {
+        self.egress_auth != 0 || self.ingress_auth != 0
+    }
+
+    /// What the proxies on the way let through, the sender's first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for proxy in [&self.egress_proxy, &self.ingress_proxy]
+            .into_iter()
+            .flatten()
+        {
+            for line in proxy.requests() {
+                if !all.contains(&line) {
+                    all.push(line);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Ports of one protocol that are open on like terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The protocol; `None` stands for every one that is not listed.
+    pub protocol: Option<u8>,
+    /// Ranges of ports, ascending; all of a protocol without ports.
+    pub ports: Vec<(u16, u16)>,
+    /// The terms.
+    pub terms: Terms,
+}
+
+/// What one peer may say to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// What the sender's policy says of the receiver; `None` without one.
+    pub egress: Option<Arc<Side>>,
+    /// What the receiver's policy says of the sender; `None` without one.
+    pub ingress: Option<Arc<Side>>,
+    /// Both together.
+    pub ports: PortMap<Passage>,
+}
+
+impl Connection {
+    /// Both sides together.
+    #[must_use]
+    pub fn new(egress: Option<Arc<Side>>, ingress: Option<Arc<Side>>) -> Self {
+        let open = PortMap::same(Treatment::ALLOW);
+        let ports = |side: &Option<Arc<Side>>| side.clone().map(|s| s.ports.clone());
+        let (out, into) = (ports(&egress), ports(&ingress));
+        let ports = out
+            .as_ref()
+            .unwrap_or(&open)
+            .with(into.as_ref().unwrap_or(&open), together);
+        Self {
+            egress,
+            ingress,
+            ports,
+        }
+    }
+
+    /// What the sender's side is called.
+    #[must_use]
+    pub fn egress_state(&self) -> SideState {
+        self.egress
+            .as_ref()
+            .map_or(SideState::Default, |s| s.state())
+    }
+
+    /// What the receiver's side is called.
+    #[must_use]
+    pub fn ingress_state(&self) -> SideState {
+        self.ingress
+            .as_ref()
+            .map_or(SideState::Default, |s| s.state())
+    }
+
+    /// The ports that are open, be it by way of a proxy or after
+    /// authentication.
+    #[must_use]
+    pub fn open(&self) -> PortSet {
+        self.ports.set(|p| matches!(p, Passage::Open(_)))
+    }
+
+    /// The ports of which the input leaves open whether they are.
+    #[must_use]
+    pub fn unknown(&self) -> PortSet {
+        self.ports.set(|p| *p == Passage::Unknown)
+    }
+
+    /// What is open, by protocol and terms.
+    #[must_use]
+    pub fn allowed(&self) -> Vec<Allowed> {
+        let mut all: Vec<Allowed> = Vec::new();
+        for stretch in self.ports.stretches() {
+            let Passage::Open(terms) = stretch.value else {
+                continue;
+            };
+            let without_ports = stretch.protocol.is_none_or(|p| ports_of(p) == (0, 0));
+            let range = (!without_ports).then_some((stretch.first, stretch.last));
+            let same = |a: &&mut Allowed| a.protocol == stretch.protocol && a.terms == *terms;
+            match all.iter_mut().find(same) {
+                Some(known) => known.ports.extend(range),
+                None => all.push(Allowed {
+                    protocol: stretch.protocol,
+                    ports: range.into_iter().collect(),
+                    terms: terms.clone(),
+                }),
+            }
+        }
+        all
+    }
+
+    /// What either of two says: where they differ, the more open one holds.
+    #[must_use]
+    pub fn or(&self, that: &Self) -> Self {
+        let ports = self.ports.with(&that.ports, |a, b| match (a, b) {
+            (Passage::Open(_), _) | (_, Passage::Closed) => a.clone(),
+            _ => b.clone(),
+        });
+        Self {
+            ports,
+            ..self.clone()
+        }
+    }
+}
+
+/// A packet passes when both sides let it; one that surely drops it settles the
+/// matter.
+fn together(egress: &Treatment, ingress: &Treatment) -> Passage {
+    if egress.drops() || ingress.drops() {
+        return Passage::Closed;
+    }
+    match (egress, ingress) {
+        (
+            Treatment::Settled { proxy, auth, .. },
+            Treatment::Settled {
+                proxy: into,
+                auth: required,
+                ..
+            },
+        ) => Passage::Open(Terms {
+            egress_proxy: proxy.clone(),
+            ingress_proxy: into.clone(),
+            egress_auth: *auth,
+            ingress_auth: *required,
+        }),
+        _ => Passage::Unknown,
+    }
+}

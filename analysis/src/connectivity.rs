@@ -1,0 +1,445 @@
+//! Who may talk to whom, for all of a cluster.
+//!
+//! In: a cluster. Out: its [`Peer`]s, and a [`Connection`] for any two of them.
+//! Nothing is computed per pair of pods: pods with the same rules and ports
+//! share one policy map, identities that a map cannot tell apart share one
+//! [`Side`], and two sides are put together once.
+
+use crate::connection::{Connection, Side};
+use crate::peer::{self, Grouping, Peer, PeerKind, StandIns};
+use crate::subject::{Columns, Compiler, SideId, SubjectClass};
+use ahash::{AHashMap, AHashSet};
+use ipnet::IpNet;
+use netverdict::cluster::{Cluster, Endpoint};
+use netverdict::identity::NumericIdentity;
+use netverdict::rule::Direction;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How to look at a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What workloads are.
+    pub grouping: Grouping,
+    /// Addresses that stand for names nobody has resolved, from
+    /// [`learn_stand_ins`](crate::peer::learn_stand_ins).
+    pub stand_ins: StandIns,
+    /// Pods of the cluster that stand for such as might come, by namespace and
+    /// name, with what they are called. See [`exposure`](crate::exposure).
+    pub imagined: BTreeMap<(String, String), String>,
+}
+
+/// A peer with the classes of its policy and identity.
+struct Entry {
+    peer: Peer,
+    /// Which class of subjects it belongs to; `None` without a policy.
+    class: Option<usize>,
+    /// Its identity, unless that depends on who looks.
+    identity: Option<NumericIdentity>,
+}
+
+/// Sides that were put together before.
+type Joined = AHashMap<[Option<SideId>; 2], Arc<Connection>>;
+
+/// All connections of a cluster.
+pub struct Connectivity<'c> {
+    cluster: &'c Cluster,
+    entries: Vec<Entry>,
+    peers: Vec<Peer>,
+    classes: Vec<[Columns; 2]>,
+    sides: Vec<Arc<Side>>,
+    passes: Vec<bool>,
+    joined: Mutex<Joined>,
+}
+
+impl<'c> Connectivity<'c> {
+    /// Looks at a cluster.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster, options: &Options) -> Self {
+        let mut classes: Vec<SubjectClass> = Vec::new();
+        let mut numbers = AHashMap::new();
+        let mut class_of = |subject: Option<&Arc<Endpoint>>| {
+            let class = SubjectClass::new(cluster, subject);
+            *numbers.entry(class.key.clone()).or_insert_with(|| {
+                classes.push(class);
+                classes.len() - 1
+            })
+        };
+        let mut entries = workloads(cluster, options, &mut class_of);
+        for peer in peer::outside(cluster, &options.stand_ins) {
+            let is_host = peer.kind == PeerKind::Entity("host");
+            let class = (is_host && cluster.config().host_firewall).then(|| class_of(None));
+            entries.push(Entry::new(peer, class));
+        }
+        let identities: BTreeSet<NumericIdentity> = entries
+            .iter()
+            .flat_map(|e| e.peer.identities.iter().map(|(id, _)| *id))
+            .chain([NumericIdentity::HOST, NumericIdentity::WORLD])
+            .collect();
+        let mut compiler = Compiler::new(cluster, &identities);
+        let classes: Vec<[Columns; 2]> = classes.iter().map(|c| compiler.columns(c)).collect();
+        let sides = compiler.into_sides();
+        let passes = sides.iter().map(|s| s.passes()).collect();
+        let mut all = Self {
+            cluster,
+            entries,
+            peers: Vec::new(),
+            classes,
+            sides,
+            passes,
+            joined: Mutex::new(AHashMap::new()),
+        };
+        if options.grouping == Grouping::Workload {
+            all.merge_alike();
+        }
+        all.join_world();
+        all.tell_apart();
+        all.entries.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
+        all.peers = all.entries.iter().map(|e| e.peer.clone()).collect();
+        all
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub const fn cluster(&self) -> &'c Cluster {
+        self.cluster
+    }
+
+    /// Every peer, by name.
+    #[must_use]
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// The number of a peer among [`Self::peers`].
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.peers
+            .binary_search_by(|p| p.name.as_str().cmp(name))
+            .ok()
+    }
+
+    /// The number of the peer that an endpoint is part of.
+    #[must_use]
+    pub fn peer_of(&self, endpoint: &Endpoint) -> Option<usize> {
+        self.peers.iter().position(|p| {
+            let same = |e: &Arc<Endpoint>| {
+                (&e.namespace, &e.name, e.kind)
+                    == (&endpoint.namespace, &endpoint.name, endpoint.kind)
+            };
+            p.endpoints.iter().any(same)
+        })
+    }
+
+    /// What one peer, by its number, may say to another. `None` when neither
+    /// has a policy of its own or pods, and for a single pod and itself:
+    /// nothing that a policy could see.
+    #[must_use]
+    pub fn connection(&self, from: usize, to: usize) -> Option<Arc<Connection>> {
+        let (from, to) = (self.entries.get(from)?, self.entries.get(to)?);
+        self.relevant(from, to).then(|| self.between(from, to))
+    }
+
+    /// Whom a peer may talk to, with what it may say, in order; with `denied`
+    /// all others, too.
+    pub fn row(
+        &self,
+        from: usize,
+        denied: bool,
+    ) -> impl Iterator<Item = (usize, Arc<Connection>)> + '_ {
+        let from = self.entries.get(from);
+        let targets = from.into_iter().flat_map(move |from| {
+            self.entries
+                .iter()
+                .enumerate()
+                .map(move |(n, to)| (from, n, to))
+        });
+        targets
+            .filter(|(from, _, to)| self.relevant(from, to))
+            .filter(move |(from, _, to)| denied || self.may_pass(from, to))
+            .map(|(from, n, to)| (n, self.between(from, to)))
+    }
+
+    fn relevant(&self, from: &Entry, to: &Entry) -> bool {
+        if std::ptr::eq(from, to) {
+            return from.peer.is_many();
+        }
+        from.peer.is_workload()
+            || to.peer.is_workload()
+            || from.class.is_some()
+            || to.class.is_some()
+    }
+
+    /// The side of a subject towards an identity.
+    fn side(
+        &self,
+        entry: &Entry,
+        direction: Direction,
+        peer: &Peer,
+        id: NumericIdentity,
+    ) -> Option<SideId> {
+        let columns = self.classes.get(entry.class?)?;
+        let columns = match direction {
+            Direction::Ingress => &columns[0],
+            Direction::Egress => &columns[1],
+        };
+        Some(if peer.templated().is_some() && peer.is_workload() {
+            columns.templated(id)
+        } else {
+            columns.of(id, self.cluster.config())
+        })
+    }
+
+    fn passing(&self, side: Option<SideId>) -> bool {
+        side.is_none_or(|s| self.passes.get(s.0 as usize).copied().unwrap_or(true))
+    }
+
+    /// False when one side surely lets nothing through.
+    fn may_pass(&self, from: &Entry, to: &Entry) -> bool {
+        match (from.identity, to.identity) {
+            (Some(sender), Some(receiver)) => {
+                self.passing(self.side(from, Direction::Egress, &to.peer, receiver))
+                    && self.passing(self.side(to, Direction::Ingress, &from.peer, sender))
+            }
+            _ => true,
+        }
+    }
+
+    fn between(&self, from: &Entry, to: &Entry) -> Arc<Connection> {
+        if let (Some(sender), Some(receiver)) = (from.identity, to.identity) {
+            return self.joined(
+                self.side(from, Direction::Egress, &to.peer, receiver),
+                self.side(to, Direction::Ingress, &from.peer, sender),
+            );
+        }
+        // Pods on nodes are seen differently from different nodes: what any
+        // pod of one may say to any of the other.
+        let mut all: Option<Arc<Connection>> = None;
+        for receiver in to.peer.seen_from(&from.peer.nodes) {
+            for sender in from.peer.seen_from(&to.peer.nodes) {
+                let one = self.joined(
+                    self.side(from, Direction::Egress, &to.peer, receiver),
+                    self.side(to, Direction::Ingress, &from.peer, sender),
+                );
+                all = Some(match all {
+                    None => one,
+                    Some(known) if known == one => known,
+                    Some(known) => Arc::new(known.or(&one)),
+                });
+            }
+        }
+        all.unwrap_or_else(|| self.joined(None, None))
+    }
+
+    fn joined(&self, egress: Option<SideId>, ingress: Option<SideId>) -> Arc<Connection> {
+        let mut known = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.entry([egress, ingress]).or_insert_with(|| {
+            let side = |id: Option<SideId>| self.sides.get(id?.0 as usize).cloned();
+            Arc::new(Connection::new(side(egress), side(ingress)))
+        });
+        Arc::clone(found)
+    }
+
+    /// What every policy says of an identity.
+    fn treatment(&self, identity: NumericIdentity) -> Vec<SideId> {
+        let config = self.cluster.config();
+        let both = self.classes.iter().flatten();
+        both.map(|c| c.of(identity, config)).collect()
+    }
+
+    /// Makes one peer of the pods of an owner whom no policy tells apart
+    /// although their labels differ.
+    fn merge_alike(&mut self) {
+        let mut by_name: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        for entry in std::mem::take(&mut self.entries) {
+            by_name
+                .entry(entry.peer.name.clone())
+                .or_default()
+                .push(entry);
+        }
+        for (_, group) in by_name {
+            let mut merged: Vec<Entry> = Vec::new();
+            for entry in group {
+                let alike = |known: &&mut Entry| {
+                    known.class == entry.class
+                        && match (known.identity, entry.identity) {
+                            (Some(a), Some(b)) => a == b || self.treatment(a) == self.treatment(b),
+                            _ => known.peer.identities == entry.peer.identities,
+                        }
+                        && known.peer.templated() == entry.peer.templated()
+                };
+                match merged.iter_mut().find(alike) {
+                    Some(known) => {
+                        known.peer.endpoints.extend(entry.peer.endpoints);
+                        known.peer.nodes.extend(entry.peer.nodes);
+                    }
+                    None => merged.push(entry),
+                }
+            }
+            self.entries.append(&mut merged);
+        }
+    }
+
+    /// Makes `entity:world` of both families when no policy tells them apart.
+    fn join_world(&mut self) {
+        let is_all = |e: &Entry| {
+            matches!(&e.peer.kind, PeerKind::Prefix(p) if p.prefix_len() == 0)
+                && e.identity.is_some_and(|id| {
+                    matches!(
+                        id,
+                        NumericIdentity::WORLD
+                            | NumericIdentity::WORLD_IPV4
+                            | NumericIdentity::WORLD_IPV6
+                    )
+                })
+        };
+        let both: Vec<Vec<SideId>> = self
+            .entries
+            .iter()
+            .filter(|e| is_all(e))
+            .filter_map(|e| e.identity)
+            .map(|id| self.treatment(id))
+            .collect();
+        if both.is_empty() || both.windows(2).any(|w| matches!(w, [a, b] if a != b)) {
+            return;
+        }
+        let mut first = true;
+        self.entries.retain_mut(|e| {
+            if !is_all(e) {
+                return true;
+            }
+            e.peer.name = "entity:world".to_owned();
+            e.peer.kind = PeerKind::Entity("world");
+            std::mem::replace(&mut first, false)
+        });
+    }
+
+    /// Gives peers of one name the labels that tell them apart.
+    fn tell_apart(&mut self) {
+        let mut count: AHashMap<String, usize> = AHashMap::new();
+        for entry in &self.entries {
+            *count.entry(entry.peer.name.clone()).or_default() += 1;
+        }
+        let twice = |name: &String| count.get(name).is_some_and(|n| *n > 1);
+        let labels: Vec<(String, Vec<String>)> = self
+            .entries
+            .iter()
+            .filter(|e| twice(&e.peer.name))
+            .map(|e| (e.peer.name.clone(), label_texts(&e.peer)))
+            .collect();
+        let mut taken = AHashSet::new();
+        for entry in &mut self.entries {
+            if !twice(&entry.peer.name) {
+                continue;
+            }
+            let same = labels.iter().filter(|(name, _)| *name == entry.peer.name);
+            let all: Vec<&Vec<String>> = same.map(|(_, l)| l).collect();
+            let own = label_texts(&entry.peer);
+            let apart = own
+                .into_iter()
+                .filter(|l| !all.iter().all(|o| o.contains(l)));
+            let apart: Vec<String> = apart.collect();
+            let (stem, kind) = entry
+                .peer
+                .name
+                .rsplit_once('[')
+                .map_or((entry.peer.name.as_str(), ""), |(s, k)| (s, k));
+            let first = entry.peer.endpoints.first().map_or("", |e| e.name.as_str());
+            let mut name = format!("{stem}{{{}}}[{kind}", apart.join(","));
+            if apart.is_empty() || taken.contains(&name) {
+                name = format!("{stem}{{{first}}}[{kind}");
+            }
+            taken.insert(name.clone());
+            entry.peer.name = name;
+        }
+    }
+}
+
+/// Labels of a pod that its manifest has, `key=value`.
+fn label_texts(peer: &Peer) -> Vec<String> {
+    let first = peer.endpoints.first();
+    let labels = first.into_iter().flat_map(|e| e.labels.iter());
+    let own = labels
+        .filter(|l| !l.key().starts_with("io.cilium.") && !l.key().starts_with("io.kubernetes."));
+    own.map(|l| format!("{}={}", l.key(), l.value())).collect()
+}
+
+impl Entry {
+    fn new(peer: Peer, class: Option<usize>) -> Self {
+        let identity = match &*peer.identities {
+            [(id, node)] if node.is_empty() => Some(*id),
+            _ => None,
+        };
+        Self {
+            peer,
+            class,
+            identity,
+        }
+    }
+}
+
+/// The peers that pods are.
+fn workloads(
+    cluster: &Cluster,
+    options: &Options,
+    class_of: &mut impl FnMut(Option<&Arc<Endpoint>>) -> usize,
+) -> Vec<Entry> {
+    type Key = (
+        String,
+        Option<usize>,
+        Option<NumericIdentity>,
+        Option<String>,
+    );
+    let mut groups: BTreeMap<Key, Peer> = BTreeMap::new();
+    for endpoint in cluster.endpoints() {
+        let place = (endpoint.namespace.clone(), endpoint.name.clone());
+        let imagined = options.imagined.get(&place);
+        let name = imagined.cloned().unwrap_or_else(|| {
+            let (kind, name) = peer::owner(cluster, endpoint, options.grouping);
+            format!("{}/{name}[{kind}]", endpoint.namespace)
+        });
+        let class = if !endpoint.host_network {
+            Some(class_of(Some(endpoint)))
+        } else {
+            cluster.config().host_firewall.then(|| class_of(None))
+        };
+        let own = (!endpoint.host_network).then_some(endpoint.identity);
+        let key = (name.clone(), class, own, endpoint.templated.clone());
+        let peer = groups.entry(key).or_insert_with(|| Peer {
+            name,
+            kind: PeerKind::Workload,
+            endpoints: Vec::new(),
+            nodes: BTreeSet::new(),
+            identities: Vec::new(),
+            imagined: imagined.is_some(),
+        });
+        let node = if endpoint.host_network {
+            endpoint.node.clone()
+        } else {
+            String::new()
+        };
+        let identity = (endpoint.identity, node);
+        if !peer.identities.contains(&identity) {
+            peer.identities.push(identity);
+        }
+        if !endpoint.node.is_empty() {
+            peer.nodes.insert(endpoint.node.clone());
+        }
+        peer.endpoints.push(Arc::clone(endpoint));
+    }
+    let groups = groups.into_iter();
+    groups
+        .map(|((_, class, ..), peer)| Entry::new(peer, class))
+        .collect()
+}
+
+/// The longest of the prefixes among peers that an address has.
+#[must_use]
+pub fn longest<'p>(peers: &'p [Peer], prefix: &IpNet) -> Option<&'p Peer> {
+    let prefixes = peers.iter().filter_map(|p| match &p.kind {
+        PeerKind::Prefix(own) if own.contains(prefix) => Some((own.prefix_len(), p)),
+        PeerKind::Entity("world") => Some((0, p)),
+        _ => None,
+    });
+    prefixes.max_by_key(|(len, _)| *len).map(|(_, p)| p)
+}

@@ -1,0 +1,425 @@
+//! What policies say of peers, by classes of either.
+//!
+//! In: subjects, and the identities that ask. Out: [`Columns`]: for each
+//! direction of a subject's policy and each identity the [`Side`] that holds.
+//! Subjects that the same rules select and that name their ports alike are one
+//! class; identities with the same entries are one column. A column asks the
+//! policy map once for every row of ports that its entries tell apart, so the
+//! answers are the map's own and none is missed.
+
+use crate::connection::{Proxy, Side, Treatment};
+use crate::ports::{Cuts, PortMap};
+use ahash::AHashMap;
+use netverdict::cluster::{Cluster, Endpoint, ResolvedPolicy};
+use netverdict::config::Config;
+use netverdict::identity::{AGGREGATES, NumericIdentity, PodPorts};
+use netverdict::policy_map::{L4Key, PolicyMap, Question, StandInProxyPorts};
+use netverdict::resolve::{Applying, Parser, ResolveError, SubjectPolicy};
+use netverdict::rule::Direction;
+use netverdict::selector::SelectorId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The number of a [`Side`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SideId(pub u32);
+
+/// What subjects must have in common to be treated alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ClassKey {
+    Host,
+    /// Its identity depends on a variable.
+    Templated(String),
+    Rules {
+        applying: Applying,
+        ports: PodPorts,
+        names_ports: bool,
+        /// Only what is not complete looks at more than rules.
+        own: Option<(NumericIdentity, String)>,
+    },
+}
+
+/// Subjects that are treated alike.
+pub(crate) struct SubjectClass {
+    pub(crate) key: ClassKey,
+    /// One of them; `None` for the host.
+    subject: Option<Arc<Endpoint>>,
+}
+
+impl SubjectClass {
+    pub(crate) fn new(cluster: &Cluster, subject: Option<&Arc<Endpoint>>) -> Self {
+        let key = match subject {
+            None => ClassKey::Host,
+            Some(e) => match &e.templated {
+                Some(variable) => {
+                    let why = format!(
+                        "the identity of `{e}` depends on `{variable}`, which is not filled in"
+                    );
+                    ClassKey::Templated(why)
+                }
+                None => ClassKey::Rules {
+                    applying: cluster.repository().applying(e.identity, &e.labels),
+                    ports: e.named_ports.clone(),
+                    names_ports: e.names_ports,
+                    own: cluster
+                        .has_open_input()
+                        .then(|| (e.identity, e.namespace.clone())),
+                },
+            },
+        };
+        Self {
+            key,
+            subject: subject.cloned(),
+        }
+    }
+}
+
+/// The sides of one direction of a class, by identity.
+pub(crate) struct Columns {
+    enforced: bool,
+    own: AHashMap<NumericIdentity, SideId>,
+    /// Identities without a side of their own have that of their aggregate.
+    of_aggregate: AHashMap<NumericIdentity, SideId>,
+    /// For all, when there is no policy.
+    constant: SideId,
+    unknown: SideId,
+}
+
+impl Columns {
+    /// What holds for an identity.
+    pub(crate) fn of(&self, identity: NumericIdentity, config: &Config) -> SideId {
+        if let Some(side) = self.own.get(&identity) {
+            return *side;
+        }
+        let aggregate = identity.aggregate(config);
+        self.of_aggregate
+            .get(&aggregate)
+            .copied()
+            .unwrap_or(self.constant)
+    }
+
+    /// What holds for a peer of whom nobody knows the identity.
+    pub(crate) fn templated(&self, _: NumericIdentity) -> SideId {
+        if self.enforced {
+            self.unknown
+        } else {
+            self.constant
+        }
+    }
+}
+
+/// Resolved policies by the rules that apply.
+type Resolved = AHashMap<Applying, Result<Arc<SubjectPolicy>, ResolveError>>;
+
+/// Computes columns, and keeps each distinct side once.
+pub(crate) struct Compiler<'c> {
+    cluster: &'c Cluster,
+    identities: &'c BTreeSet<NumericIdentity>,
+    policies: Resolved,
+    numbers: AHashMap<Arc<Side>, SideId>,
+    sides: Vec<Arc<Side>>,
+}
+
+impl<'c> Compiler<'c> {
+    pub(crate) fn new(cluster: &'c Cluster, identities: &'c BTreeSet<NumericIdentity>) -> Self {
+        Self {
+            cluster,
+            identities,
+            policies: AHashMap::new(),
+            numbers: AHashMap::new(),
+            sides: Vec::new(),
+        }
+    }
+
+    pub(crate) fn into_sides(self) -> Vec<Arc<Side>> {
+        self.sides
+    }
+
+    fn number(&mut self, side: Side) -> SideId {
+        let side = Arc::new(side);
+        if let Some(known) = self.numbers.get(&side) {
+            return *known;
+        }
+        let number = SideId(u32::try_from(self.sides.len()).unwrap_or(u32::MAX));
+        self.sides.push(Arc::clone(&side));
+        self.numbers.insert(side, number);
+        number
+    }
+
+    fn constant(&mut self, treatment: Treatment, enforced: bool) -> SideId {
+        self.number(Side {
+            enforced,
+            ports: PortMap::same(treatment),
+        })
+    }
+
+    /// The columns of ingress and egress.
+    pub(crate) fn columns(&mut self, class: &SubjectClass) -> [Columns; 2] {
+        match self.policy(class) {
+            Ok(policy) => Direction::BOTH.map(|d| self.direction(class, &policy, d)),
+            Err(why) => {
+                let unknown = Treatment::Unknown {
+                    why: Arc::from([why]),
+                };
+                let constant = self.constant(unknown, true);
+                [(); 2].map(|()| Columns {
+                    enforced: true,
+                    own: AHashMap::new(),
+                    of_aggregate: AHashMap::new(),
+                    constant,
+                    unknown: constant,
+                })
+            }
+        }
+    }
+
+    fn policy(&mut self, class: &SubjectClass) -> Result<Arc<ResolvedPolicy>, String> {
+        let failed = |name: &str, error: &ResolveError| {
+            format!("`{name}` has no policy of these rules, Cilium keeps the one before: {error}")
+        };
+        let (subject, applying, ports) = match (&class.key, &class.subject) {
+            (ClassKey::Templated(why), _) => return Err(why.clone()),
+            (
+                ClassKey::Rules {
+                    applying, ports, ..
+                },
+                Some(e),
+            ) => (e, applying, ports),
+            _ => return self.cluster.host_policy().map_err(|e| failed("host", &e)),
+        };
+        let repository = self.cluster.repository();
+        let resolved = self.policies.entry(applying.clone()).or_insert_with(|| {
+            let resolved = repository.resolve_applying(subject.identity, applying.clone());
+            resolved.map(Arc::new)
+        });
+        let resolved = resolved
+            .as_ref()
+            .map_err(|e| failed(&subject.to_string(), e))?;
+        let own_port = |name: &Arc<str>, protocol: u8| {
+            let (own, port) = ports.get(name)?;
+            (*own == protocol).then_some(*port)
+        };
+        let map = PolicyMap::new(
+            resolved,
+            repository.selectors(),
+            &own_port,
+            self.cluster.named_ports(),
+            &mut StandInProxyPorts::default(),
+        );
+        Ok(Arc::new(ResolvedPolicy {
+            subject: SubjectPolicy::clone(resolved),
+            map,
+        }))
+    }
+
+    fn direction(
+        &mut self,
+        class: &SubjectClass,
+        policy: &ResolvedPolicy,
+        direction: Direction,
+    ) -> Columns {
+        let cluster = self.cluster;
+        let config = cluster.config();
+        let enforced = policy.subject.direction(direction).enforced;
+        let unknown = Treatment::Unknown {
+            why: Arc::from(["the identity of the other side is not known".to_owned()]),
+        };
+        let unknown = self.constant(unknown, true);
+        let asking = Asking {
+            cluster,
+            policy,
+            direction,
+            subject: class.subject.as_deref().filter(|e| !e.host_network),
+            unsettled: cluster.may_be_unsettled(
+                class.subject.as_deref().filter(|e| !e.host_network),
+                &policy.subject,
+                direction,
+            ),
+            redirecting: redirecting(policy, direction),
+        };
+        let mut entries: AHashMap<NumericIdentity, Vec<EntryKey>> = AHashMap::new();
+        for (identity, l4, entry) in policy.map.direction(direction).iter() {
+            if !entry.invalid {
+                let key = (l4, entry.precedence.0, entry.proxy_port, entry.auth);
+                entries.entry(identity).or_default().push(key);
+            }
+        }
+        let mut known: AHashMap<ColumnKey, SideId> = AHashMap::new();
+        let mut of_aggregate = AHashMap::new();
+        let mut own = AHashMap::new();
+        // The aggregates' own columns first: most identities have no other.
+        let plain = |a: NumericIdentity| representative(a, config);
+        for aggregate in AGGREGATES {
+            let key = asking.column(&entries, plain(aggregate), aggregate, config);
+            let side = *known
+                .entry(key)
+                .or_insert_with(|| self.number(asking.side(&entries, plain(aggregate), config)));
+            of_aggregate.insert(aggregate, side);
+        }
+        for identity in self.identities {
+            let aggregate = identity.aggregate(config);
+            let key = asking.column(&entries, *identity, aggregate, config);
+            let side = match known.get(&key) {
+                Some(side) => *side,
+                None => {
+                    let side = self.number(asking.side(&entries, *identity, config));
+                    known.insert(key, side);
+                    side
+                }
+            };
+            if of_aggregate.get(&aggregate) != Some(&side) {
+                own.insert(*identity, side);
+            }
+        }
+        let constant = of_aggregate
+            .get(&NumericIdentity::UNKNOWN)
+            .copied()
+            .unwrap_or(unknown);
+        Columns {
+            enforced,
+            own,
+            of_aggregate,
+            constant,
+            unknown,
+        }
+    }
+}
+
+/// An identity without entries of its own whose aggregate this is. Numbers
+/// near the end of a scope are given last.
+fn representative(aggregate: NumericIdentity, config: &Config) -> NumericIdentity {
+    let all = [
+        0x00ff_fffe,
+        0x01ff_fffe,
+        0x02ff_fffe,
+        99,
+        config.cluster_id << 16 | 0xfffe,
+    ];
+    let found = all.into_iter().map(NumericIdentity);
+    found
+        .into_iter()
+        .find(|id| id.aggregate(config) == aggregate && !id.is_aggregate())
+        .unwrap_or(aggregate)
+}
+
+type EntryKey = (L4Key, u32, u16, u8);
+
+/// What identities must have in common to be one column.
+#[derive(PartialEq, Eq, Hash)]
+struct ColumnKey {
+    own: Vec<EntryKey>,
+    aggregate: NumericIdentity,
+    /// Which selectors of redirects select it: proxies tell peers apart.
+    redirects: Vec<bool>,
+    /// Where the input is not complete, each identity is one of its own.
+    identity: Option<NumericIdentity>,
+}
+
+/// Selectors of filters with a proxy.
+fn redirecting(policy: &ResolvedPolicy, direction: Direction) -> Vec<SelectorId> {
+    let tiers = policy.subject.direction(direction).tiers.iter();
+    let filters = tiers.flat_map(|t| &t.filters).filter(|f| {
+        let redirects = f.policies.iter().any(|(_, p)| p.parser != Parser::None);
+        redirects && !(f.policies.len() == 1 && f.wildcard == Some(0))
+    });
+    let selectors: BTreeSet<SelectorId> = filters
+        .flat_map(|f| f.policies.iter().map(|(s, _)| *s))
+        .collect();
+    selectors.into_iter().collect()
+}
+
+struct Asking<'a> {
+    cluster: &'a Cluster,
+    policy: &'a ResolvedPolicy,
+    direction: Direction,
+    subject: Option<&'a Endpoint>,
+    unsettled: bool,
+    redirecting: Vec<SelectorId>,
+}
+
+type Entries = AHashMap<NumericIdentity, Vec<EntryKey>>;
+
+impl Asking<'_> {
+    fn column(
+        &self,
+        entries: &Entries,
+        identity: NumericIdentity,
+        aggregate: NumericIdentity,
+        _: &Config,
+    ) -> ColumnKey {
+        let selectors = self.cluster.repository().selectors();
+        let selected = |s: &SelectorId| {
+            let selected = selectors.selections(*s);
+            selected.is_some_and(|all| all.contains(identity.0))
+        };
+        ColumnKey {
+            own: entries.get(&identity).cloned().unwrap_or_default(),
+            aggregate,
+            redirects: self.redirecting.iter().map(selected).collect(),
+            identity: self.unsettled.then_some(identity),
+        }
+    }
+
+    fn side(&self, entries: &Entries, identity: NumericIdentity, config: &Config) -> Side {
+        let mut cuts = Cuts::new();
+        let aggregate = identity.aggregate(config);
+        for id in [identity, aggregate, NumericIdentity::UNKNOWN] {
+            for (l4, ..) in entries.get(&id).into_iter().flatten() {
+                if l4.protocol != 0 {
+                    let starts = cuts.entry(l4.protocol).or_default();
+                    starts.insert(l4.port);
+                    starts.extend(l4.last_port().checked_add(1));
+                }
+            }
+        }
+        if self.unsettled {
+            for (protocol, first, last) in self.cluster.unsettled_ports() {
+                let starts = cuts.entry(protocol).or_default();
+                starts.insert(first);
+                starts.extend(last.checked_add(1));
+            }
+        }
+        Side {
+            enforced: self.policy.subject.direction(self.direction).enforced,
+            ports: PortMap::ask(&cuts, |protocol, port| {
+                let question = Question::new(self.direction, identity, protocol, port);
+                self.treatment(&question, config)
+            }),
+        }
+    }
+
+    fn treatment(&self, question: &Question, config: &Config) -> Treatment {
+        let outcome = self.policy.map.lookup(question, config);
+        if self.unsettled {
+            let policy = &self.policy.subject;
+            let why = self
+                .cluster
+                .unsettled(self.subject, policy, question, outcome.verdict);
+            if !why.is_empty() {
+                return Treatment::Unknown { why: why.into() };
+            }
+        }
+        let redirected = outcome.entry.filter(|_| outcome.proxy_port != 0);
+        let proxy = redirected.and_then(|(key, entry)| {
+            let redirect = self
+                .policy
+                .map
+                .direction(self.direction)
+                .redirect_of(entry)?;
+            let selectors = self.cluster.repository().selectors();
+            let rules = self
+                .policy
+                .proxy_rules(&key, entry, question.peer, selectors);
+            Some(Arc::new(Proxy {
+                parser: redirect.parser,
+                listener: Arc::clone(&redirect.listener),
+                rules: rules.unwrap_or_default(),
+            }))
+        });
+        Treatment::Settled {
+            verdict: outcome.verdict,
+            proxy,
+            auth: outcome.auth_type,
+        }
+    }
+}
