@@ -10,6 +10,8 @@
 
 pub mod connection;
 pub mod connectivity;
+pub mod coverage;
 pub mod peer;
 pub mod ports;
+pub mod recorded;
 mod subject;

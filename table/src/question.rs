@@ -43,7 +43,6 @@ pub struct Question {
 impl Question {
     /// A question about a plain packet.
     #[must_use]
-    #[inline]
     pub const fn new(
         subject: u32,
         direction: Direction,
@@ -122,14 +121,9 @@ pub enum MatchType {
 }
 
 /// What becomes of a packet: a verdict entry of the table.
-///
-/// Its bytes are kept as two little-endian numbers, which calls return in
-/// registers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Answer {
-    low: u64,
-    high: u64,
-}
+#[repr(transparent)]
+pub struct Answer([u8; ENTRY_LEN]);
 
 /// The datapath's return codes.
 pub(crate) mod code {
@@ -148,10 +142,7 @@ impl Answer {
     const fn of(code: i16, match_type: MatchType) -> Self {
         let [c0, c1] = code.to_le_bytes();
         let m = match_type as u8;
-        Self {
-            low: u64::from_le_bytes([0, 0, 0, 0, c0, c1, m, NOT_INHERITED]),
-            high: 0,
-        }
+        Self([0, 0, 0, 0, c0, c1, m, NOT_INHERITED, 0, 0, 0, 0, 0, 0, 0, 0])
     }
 
     /// The verdict of an entry whose fields are these; see the accessors.
@@ -165,7 +156,7 @@ impl Answer {
         auth_donor: Option<u8>,
         cookie: u32,
     ) -> Self {
-        let mut b = Self::of(code, match_type).to_bytes();
+        let mut b = Self::of(code, match_type).0;
         [b[0], b[1]] = proxy_port.to_be_bytes();
         b[2] = deny as u8;
         b[3] = auth_type;
@@ -173,31 +164,20 @@ impl Answer {
             b[7] = donor;
         }
         [b[8], b[9], b[10], b[11]] = cookie.to_le_bytes();
-        Self::from_bytes(b)
+        Self(b)
     }
 
     /// A verdict entry as it stands in an image.
     #[must_use]
     #[inline]
     pub const fn from_bytes(bytes: [u8; ENTRY_LEN]) -> Self {
-        let entry = u128::from_le_bytes(bytes);
-        Self {
-            low: entry as u64,
-            high: (entry >> 64) as u64,
-        }
+        Self(bytes)
     }
 
     /// The verdict entry's bytes.
     #[must_use]
-    #[inline]
     pub const fn to_bytes(self) -> [u8; ENTRY_LEN] {
-        (self.low as u128 | (self.high as u128) << 64).to_le_bytes()
-    }
-
-    /// One of the first eight bytes.
-    #[inline]
-    const fn byte(&self, i: u32) -> u8 {
-        (self.low >> (i * 8)) as u8
+        self.0
     }
 
     /// 0 when the packet passes (be it by way of a proxy), else minus the drop
@@ -206,7 +186,7 @@ impl Answer {
     #[must_use]
     #[inline]
     pub const fn code(&self) -> i16 {
-        (self.low >> 32) as i16
+        i16::from_le_bytes([self.0[4], self.0[5]])
     }
 
     /// True when the packet passes, be it by way of a proxy.
@@ -220,29 +200,28 @@ impl Answer {
     #[must_use]
     #[inline]
     pub const fn is_deny(&self) -> bool {
-        self.byte(2) & 1 != 0
+        self.0[2] & 1 != 0
     }
 
     /// The proxy's port, host byte order; 0 for none.
     #[must_use]
     #[inline]
     pub const fn proxy_port(&self) -> u16 {
-        (self.low as u16).swap_bytes()
+        u16::from_be_bytes([self.0[0], self.0[1]])
     }
 
     /// Authentication type in effect; 0 for none.
     #[must_use]
     #[inline]
     pub const fn auth_type(&self) -> u8 {
-        self.byte(3)
+        self.0[3]
     }
 
     /// Prefix length (protocol and port) of the entry that authentication was
     /// inherited from.
     #[must_use]
-    #[inline]
     pub const fn auth_donor(&self) -> Option<u8> {
-        match self.byte(7) {
+        match self.0[7] {
             NOT_INHERITED => None,
             bits => Some(bits),
         }
@@ -252,7 +231,7 @@ impl Answer {
     #[must_use]
     #[inline]
     pub const fn match_type(&self) -> MatchType {
-        match self.byte(6) {
+        match self.0[6] {
             1 => MatchType::L3Only,
             2 => MatchType::L3L4,
             3 => MatchType::L4Only,
@@ -267,7 +246,7 @@ impl Answer {
     #[must_use]
     #[inline]
     pub const fn cookie(&self) -> u32 {
-        self.high as u32
+        u32::from_le_bytes([self.0[8], self.0[9], self.0[10], self.0[11]])
     }
 
     /// The same for a fragment whose ports are not known.
@@ -281,7 +260,7 @@ impl Answer {
 
     /// True when the bytes are an entry that a compiler could have written.
     pub(crate) fn is_valid(&self) -> bool {
-        let none = self.byte(6) == 0;
+        let none = self.0[6] == 0;
         let denied = self.is_deny();
         let code = match (none, denied, self.auth_type()) {
             (true, ..) => code::POLICY,
@@ -291,12 +270,12 @@ impl Answer {
         };
         let empty = self.proxy_port() == 0 && self.auth_type() == 0;
         self.code() == code
-            && self.byte(6) <= 6
-            && self.byte(2) <= 1
-            && self.byte(3) <= 0x7f
+            && self.0[6] <= 6
+            && self.0[2] <= 1
+            && self.0[3] <= 0x7f
             && (empty || !(none || denied))
-            && (self.byte(7) == NOT_INHERITED || (self.auth_type() != 0 && self.byte(7) <= 24))
-            && self.high >> 32 == 0
+            && (self.0[7] == NOT_INHERITED || (self.auth_type() != 0 && self.0[7] <= 24))
+            && self.0[12..] == [0; 4]
     }
 }
 

@@ -5,7 +5,7 @@ use crate::args::Format;
 use crate::command::verdict::{exit, headline, without_policy};
 use crate::exit::{Exit, Failure};
 use crate::layer7::{self, JsonLayer7};
-use crate::question::{QuestionArgs, protocol_name};
+use crate::question::{Question, QuestionArgs, protocol_name};
 use crate::report;
 use crate::side::{proxy, said, word};
 use crate::style::{self, clean};
@@ -61,13 +61,14 @@ struct JsonAnswer {
 /// Explains.
 pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let (world, question) = args.question.open()?;
+    let explained = world.cluster.explain(&question.flow());
     let FlowExplanation {
         answer,
         egress,
         ingress,
-    } = world.cluster.explain(&question.flow());
+    } = &explained;
     let sent = question.sent.as_ref();
-    let layer7 = sent.map(|sent| (sent, sent.ask(&world, &question, &answer)));
+    let layer7 = sent.map(|sent| (sent, sent.ask(&world, &question, answer)));
     let json_layer7 = layer7
         .as_ref()
         .map(|(sent, answer)| JsonLayer7::new(sent, answer, &world.sources));
@@ -94,24 +95,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
             serde_json::to_writer_pretty(&mut out, &json)?;
             writeln!(out)?;
         }
-        Format::Text => {
-            headline(&mut out, &question, &answer.overall)?;
-            let sides = [
-                (Direction::Egress, &answer.egress, egress, &question.from),
-                (Direction::Ingress, &answer.ingress, ingress, &question.to),
-            ];
-            for (direction, side, explanation, own) in sides {
-                writeln!(out)?;
-                let Some(side) = side else {
-                    without_policy(&mut out, direction, own)?;
-                    continue;
-                };
-                side_head(&mut out, side)?;
-                if let Some(e) = explanation {
-                    tree(&mut out, &world, &e, args.all)?;
-                }
-            }
-        }
+        Format::Text => write(&mut out, &world, &question, &explained, args.all)?,
     }
     if let (Format::Text, Some((sent, answer))) = (args.output, &layer7) {
         sent.write(&mut out, answer, &world.sources, true)?;
@@ -119,6 +103,38 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     out.flush()?;
     let flow = exit(&answer.overall);
     Ok(layer7.map_or(flow, |(_, answer)| layer7::exit(&answer, flow)))
+}
+
+/// Writes an explanation: each side with its rules.
+pub(super) fn write(
+    out: &mut dyn Write,
+    world: &World,
+    question: &Question,
+    explained: &FlowExplanation,
+    all: bool,
+) -> io::Result<()> {
+    let FlowExplanation {
+        answer,
+        egress,
+        ingress,
+    } = explained;
+    headline(out, question, &answer.overall)?;
+    let sides = [
+        (Direction::Egress, &answer.egress, egress, &question.from),
+        (Direction::Ingress, &answer.ingress, ingress, &question.to),
+    ];
+    for (direction, side, explanation, own) in sides {
+        writeln!(out)?;
+        let Some(side) = side else {
+            without_policy(out, direction, own)?;
+            continue;
+        };
+        side_head(out, side)?;
+        if let Some(e) = explanation {
+            tree(out, world, e, all)?;
+        }
+    }
+    Ok(())
 }
 
 fn side_head(out: &mut dyn Write, side: &SideAnswer) -> io::Result<()> {

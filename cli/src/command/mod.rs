@@ -7,6 +7,7 @@ mod completions;
 mod datapath;
 mod dump;
 mod explain;
+mod flows;
 mod forecast;
 mod identities;
 mod map;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     Verdict(verdict::VerdictArgs),
     Explain(explain::ExplainArgs),
+    Flows(flows::FlowsArgs),
     Policies(policies::PoliciesArgs),
     Identities(identities::IdentitiesArgs),
     Map(map::MapArgs),
@@ -43,6 +45,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Verdict(args) => verdict::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Flows(args) => flows::run(&args),
         Command::Policies(args) => policies::run(&args),
         Command::Identities(args) => identities::run(&args),
         Command::Map(args) => map::run(&args),
