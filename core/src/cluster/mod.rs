@@ -12,6 +12,7 @@
 
 mod address;
 mod check;
+mod documents;
 mod doubt;
 mod endpoint;
 mod explain;
@@ -33,6 +34,7 @@ pub use check::{
     NAMESPACE_LABELS, NO_CIDR_GROUP, NO_IDENTITY_LABEL, NO_NAMESPACE, NO_SERVICE, PEER_EMPTY,
     STALE_IDENTITY, SUBJECT_EMPTY,
 };
+pub use documents::Documents;
 pub use endpoint::{DeclaredPort, Endpoint};
 pub use explain::FlowExplanation;
 pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
