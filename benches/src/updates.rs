@@ -307,25 +307,38 @@ fn ports(world: &mut World, count: usize) -> Vec<Kind> {
     };
     let rules = world.rules(&new);
     world.repository.replace(&cilium_resource(&new), rules);
-    let numbers = world.of_app(7, 2);
-    world.resolve(&numbers);
     // The rule's peers are pods of the policy's own namespace.
     let peers: Vec<NumericIdentity> = world
         .of_app(7, 4)
         .into_iter()
         .map(|i| world.subjects[i].identity)
         .collect();
+    let named_so = |ports_of: &[u16]| {
+        let mut ports = NamedPorts::new();
+        for (id, port) in peers.iter().zip(ports_of) {
+            ports.insert(*id, "web", 6, *port);
+        }
+        ports
+    };
+    let mut of_peer = vec![8000; peers.len()];
+    world.ports = named_so(&of_peer);
+    let numbers = world.of_app(7, 2);
+    world.resolve(&numbers);
     for i in 0..count {
-        let id = peers[i % peers.len()];
-        let port = 8000 + u16::try_from(i % 7).unwrap_or(0);
+        // One pod after the other goes from one port to the other.
+        let place = i % peers.len();
+        let id = peers[place];
+        of_peer[place] ^= 1;
+        let ports = named_so(&of_peer);
         let start = Start::now();
-        world.ports.insert(id, "web", 6, port);
+        world.ports = ports;
         let change = IdentityChange {
             identity: id,
             selectors: Vec::new(),
             ports: true,
         };
         let update = world.update(&[change], Vec::new());
+        assert!(!update.writes.is_empty(), "the port is in use");
         named.note(start, &update);
         let number = i * 13 % world.subjects.len();
         let assigned = 10_000 + u16::try_from(i % 999).unwrap_or(0);

@@ -49,10 +49,17 @@ fn named(api: &str, kind: &str, name: &str, more: Value) -> Object {
     object(&text.to_string())
 }
 
+/// Prefixes that a policy names, so that each has an identity of its own, and
+/// of which some are a group.
+const PREFIXES: usize = 16;
+
+fn prefixes(from: usize, count: usize) -> Vec<String> {
+    let prefix = |i| format!("198.51.{}.0/24", (from + i) % PREFIXES);
+    (0..count).map(prefix).collect()
+}
+
 fn group(count: usize) -> Object {
-    let prefixes: Vec<String> = (0..8)
-        .map(|i| format!("198.51.{}.0/24", (count + i) % 256))
-        .collect();
+    let prefixes = prefixes(count, PREFIXES / 2);
     named(
         "cilium.io/v2",
         "CiliumCIDRGroup",
@@ -80,7 +87,7 @@ fn pod(name: &str, app: usize, address: usize) -> Object {
     )
 }
 
-/// A policy to a group of prefixes and to a name.
+/// A policy to a group of prefixes, to each prefix on one port, and to a name.
 fn outside() -> Object {
     named(
         "cilium.io/v2",
@@ -92,6 +99,10 @@ fn outside() -> Object {
                 "endpointSelector": {},
                 "egress": [
                     {"toCIDRSet": [{"cidrGroupRef": "partners"}]},
+                    {
+                        "toCIDR": prefixes(0, PREFIXES),
+                        "toPorts": [{"ports": [{"port": "443", "protocol": "TCP"}]}],
+                    },
                     {"toFQDNs": [{"matchPattern": "*.example.com"}]},
                 ],
             },

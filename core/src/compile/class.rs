@@ -12,6 +12,7 @@
 
 use super::CompileError;
 use super::listed::{Listed, Page, bits};
+use super::member::{Members, Stand};
 use super::refine::{SelectedPages, Touch, touches};
 use crate::config::Config;
 use crate::identity::{AGGREGATES, NumericIdentity};
@@ -66,17 +67,6 @@ struct Node {
     criterion: u32,
 }
 
-/// Where an identity belongs now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Belongs {
-    /// Nothing in the policy names it.
-    Unlisted,
-    /// To a class there is.
-    Class(ClassId),
-    /// To none that there is.
-    New,
-}
-
 /// The identities a direction's filters name, grouped.
 #[derive(Clone, Debug)]
 pub struct Classes {
@@ -105,6 +95,16 @@ pub struct Classes {
 /// The nodes a trie starts with: unlisted classes by aggregate, then the
 /// aggregates themselves, which share a class with nobody.
 const ROOTS: u32 = 10;
+
+/// The node that an identity starts from.
+pub(super) fn root(id: NumericIdentity, config: &Config) -> u32 {
+    let class = unlisted_class(id, config);
+    if id.is_aggregate() {
+        FIRST_LISTED + class
+    } else {
+        class
+    }
+}
 
 /// From this page on all identities of a page have one aggregate: reserved
 /// numbers end before, and scopes and clusters are larger than pages.
@@ -172,15 +172,6 @@ impl Classes {
         Ok(classes)
     }
 
-    fn root(&self, id: NumericIdentity) -> u32 {
-        let class = unlisted_class(id, &self.config);
-        if id.is_aggregate() {
-            FIRST_LISTED + class
-        } else {
-            class
-        }
-    }
-
     /// Divides a page among classes. `parts` is room to work in.
     fn page(&mut self, touches: &[Touch], parts: &mut Vec<(u64, u32)>, selectors: &SelectorIndex) {
         let Some(number) = touches.first().map(|t| t.page) else {
@@ -189,10 +180,10 @@ impl Classes {
         parts.clear();
         let first = NumericIdentity(number << 6);
         if number >= FIRST_UNIFORM_PAGE {
-            parts.push((u64::MAX, self.root(first)));
+            parts.push((u64::MAX, root(first, &self.config)));
         } else {
             for (i, id) in (first.0..).take(64).enumerate() {
-                let root = self.root(NumericIdentity(id));
+                let root = root(NumericIdentity(id), &self.config);
                 match parts.iter_mut().find(|(_, node)| *node == root) {
                     Some((which, _)) => *which |= 1 << i,
                     None => parts.push((1 << i, root)),
@@ -333,70 +324,28 @@ impl Classes {
         self.within_limit()
     }
 
-    /// Where an identity belongs, given what selectors select and ports mean
-    /// now.
-    pub(super) fn belongs(
-        &self,
-        id: NumericIdentity,
-        selectors: &SelectorIndex,
-        ports: &NamedPorts,
-    ) -> Belongs {
-        let root = self.root(id);
-        let mut node = root;
-        for (number, criterion) in (0u32..).zip(&self.criteria) {
-            let step = match criterion {
-                Criterion::Selector(s) => {
-                    let selected = selectors.selections(*s);
-                    selected
-                        .is_some_and(|ids| ids.contains(id.0))
-                        .then_some((number, 0))
-                }
-                Criterion::Port(name, protocol) => {
-                    let all = self.everybody.contains(&(Arc::clone(name), *protocol));
-                    let port = ports.get(id, name, *protocol);
-                    port.filter(|_| all || node != root).map(|p| (number, p))
-                }
-                Criterion::World => (node != root && selectors.is_world(id)).then_some((number, 0)),
-            };
-            let Some(step) = step else {
-                continue;
-            };
-            match self.steps.get(&(node, step)) {
-                Some(next) => node = *next,
-                None => return Belongs::New,
-            }
-        }
-        match self.class_of.get(node as usize) {
-            _ if node == root => Belongs::Unlisted,
-            Some(class) if *class != 0 => Belongs::Class(*class),
-            _ => Belongs::New,
-        }
-    }
-
     /// Puts an identity into another class, or in none.
-    pub(super) fn relist(&mut self, id: NumericIdentity, class: Option<ClassId>) {
+    fn relist(&mut self, id: NumericIdentity, class: Option<ClassId>) {
         let config = &self.config;
         self.listed.set(id, class, |id| unlisted_class(id, config));
     }
 
-    /// The listed class of an identity.
-    pub(super) fn listed_class(&self, id: NumericIdentity) -> Option<ClassId> {
-        self.listed.class(id)
-    }
-
-    /// The selectors whose identities matter.
-    pub(super) fn selectors(&self) -> impl Iterator<Item = SelectorId> {
-        self.criteria.iter().filter_map(|c| match c {
-            Criterion::Selector(s) => Some(*s),
-            _ => None,
-        })
-    }
-
-    /// True when named ports of identities matter.
-    pub(super) fn asks_ports(&self) -> bool {
-        self.criteria
-            .iter()
-            .any(|c| matches!(c, Criterion::Port(..)))
+    /// What it takes to say where identities belong that come later.
+    pub(super) fn members(&self) -> Members {
+        let class = |node: u32| self.class_of.get(node as usize).copied();
+        let steps = self.steps.iter().map(|((node, step), next)| {
+            let stand = Stand {
+                node: *next,
+                class: class(*next).unwrap_or(0),
+            };
+            ((*node, *step), stand)
+        });
+        Members::new(
+            self.criteria.clone(),
+            self.everybody.clone(),
+            steps.collect(),
+            Arc::clone(&self.config),
+        )
     }
 
     /// How many classes there are, those of unlisted identities included.
@@ -414,7 +363,7 @@ impl Classes {
     /// The class of an identity.
     #[must_use]
     pub fn class(&self, id: NumericIdentity) -> ClassId {
-        let listed = self.listed_class(id);
+        let listed = self.listed.class(id);
         listed.unwrap_or_else(|| unlisted_class(id, &self.config))
     }
 }

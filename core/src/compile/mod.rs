@@ -12,6 +12,7 @@ mod class;
 mod column;
 mod image;
 mod listed;
+mod member;
 mod origin;
 mod peers;
 mod pool;

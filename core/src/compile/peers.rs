@@ -3,7 +3,7 @@
 //! In: the classes of a direction. Out: where its directory and root stand.
 
 use super::CompileError;
-use super::class::{ClassId, Classes, unlisted_class};
+use super::class::{ClassId, Classes, FIRST_LISTED, unlisted_class};
 use super::listed::Page;
 use super::pool::Pool;
 use crate::config::Config;
@@ -11,7 +11,7 @@ use crate::identity::NumericIdentity;
 use ahash::AHashMap;
 use netverdict_table::layout::{
     ALIGN, BLOCK_LEN, BLOCK_PAGES, Descriptor, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS,
-    SLOT_BLOCKS, region,
+    SLOT_BLOCKS, WIDE_PEERS, region,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -163,7 +163,26 @@ pub(super) struct Words {
     root: Vec<u16>,
     pages: u32,
     blocks: u32,
+    wide: bool,
+    /// The words of one that lists nobody.
+    empty: Option<Arc<Empty>>,
 }
+
+impl Words {
+    /// Classes in its pages have 16 bits.
+    pub(super) const fn wide(&self) -> bool {
+        self.wide
+    }
+
+    const fn page_len(&self) -> usize {
+        if self.wide { 2 * PAGE_UNIT } else { PAGE_UNIT }
+    }
+}
+
+/// Pages in which one identity moved to another class: base and number of the
+/// page, and the class, lead to the number of the copy. Most descriptors have
+/// their pages in common.
+pub(super) type Copies = AHashMap<(u32, u16, ClassId, bool), u16>;
 
 /// A word that is to be stored: its place, and its value.
 #[derive(Clone, Copy, Debug)]
@@ -294,65 +313,130 @@ impl PeerSections {
 
     /// Moves an identity of a descriptor to another class: a copy of its page
     /// (and block), and the word that is to lead there. `None` when the
-    /// descriptor's windows are full.
+    /// descriptor's windows are full. `copies` are those of the same identity
+    /// in other descriptors.
     pub(super) fn reclass(
         &mut self,
         words: &mut Words,
         id: NumericIdentity,
         class: ClassId,
-        wide: bool,
+        copies: &mut Copies,
     ) -> Option<ChangedWord> {
-        let page_len = if wide { 2 } else { 1 } * PAGE_UNIT;
-        let room = self.pages.window(PAGE_UNIT, page_len) == words.pages
-            && self.blocks.window(BLOCK_LEN, BLOCK_LEN) == words.blocks;
-        if !room {
-            return None;
-        }
-        let slot = usize::from(*self.plan.regions.get(region(id.0))?);
         if self.plan.is_local(id) {
             let i = (id.0.wrapping_sub(self.plan.local_first) >> 6) as usize;
             let old = *words.directory.get(i)?;
-            let new = self.with_class(words.pages, old, id, class, wide)?;
+            let new = self.with_class(words, old, id, class, copies)?;
             *words.directory.get_mut(i)? = new;
             return Some(ChangedWord::Directory(i, new));
         }
+        let slot = usize::from(*self.plan.regions.get(region(id.0))?);
         let i = slot * SLOT_BLOCKS + (id.0 >> 12 & 7) as usize;
         let old = *words.root.get(i)?;
-        let at = words.blocks as usize + usize::from(old) * BLOCK_LEN;
-        let block = self.blocks.bytes().get(at..at + BLOCK_LEN)?;
-        let mut content = [0; BLOCK_PAGES];
-        for (to, from) in content.iter_mut().zip(block.as_chunks::<2>().0) {
-            *to = u16::from_le_bytes(*from);
-        }
+        let mut content = self.block_content(words, old)?;
         let word = content.get_mut((id.0 >> 6 & 63) as usize)?;
-        *word = self.with_class(words.pages, *word, id, class, wide)?;
+        *word = self.with_class(words, *word, id, class, copies)?;
+        if self.blocks.window(BLOCK_LEN, BLOCK_LEN) != words.blocks {
+            return None;
+        }
         let new = self.block(&content);
         *words.root.get_mut(i)? = new;
         Some(ChangedWord::Root(i, new))
     }
 
+    fn block_content(&self, words: &Words, number: u16) -> Option<[u16; BLOCK_PAGES]> {
+        let at = words.blocks as usize + usize::from(number) * BLOCK_LEN;
+        let block = self.blocks.bytes().get(at..at + BLOCK_LEN)?;
+        let mut content = [0; BLOCK_PAGES];
+        for (to, from) in content.iter_mut().zip(block.as_chunks::<2>().0) {
+            *to = u16::from_le_bytes(*from);
+        }
+        Some(content)
+    }
+
     /// A copy of a page in which an identity has another class.
     fn with_class(
         &mut self,
-        base: u32,
+        words: &Words,
         page: u16,
         id: NumericIdentity,
         class: ClassId,
-        wide: bool,
+        copies: &mut Copies,
     ) -> Option<u16> {
-        let len = if wide { 2 } else { 1 };
-        let at = base as usize + usize::from(page) * PAGE_UNIT;
+        let key = (words.pages, page, class, words.wide);
+        if let Some(number) = copies.get(&key) {
+            return Some(*number);
+        }
+        let len = words.page_len();
+        if self.pages.window(PAGE_UNIT, len) != words.pages {
+            return None;
+        }
         let mut copy = [0; 2 * PAGE_UNIT];
-        let content = copy.get_mut(..64 * len)?;
-        content.copy_from_slice(self.pages.bytes().get(at..at + 64 * len)?);
-        let i = (id.0 & 63) as usize * len;
-        let to = content.get_mut(i..i + len)?;
-        to.copy_from_slice(class.to_le_bytes().get(..len)?);
+        let content = copy.get_mut(..len)?;
+        content.copy_from_slice(self.page_bytes(words, page)?);
+        let width = len / PAGE_UNIT;
+        let i = (id.0 & 63) as usize * width;
+        let to = content.get_mut(i..i + width)?;
+        to.copy_from_slice(class.to_le_bytes().get(..width)?);
         let at = self.pages.put(content);
-        Some(self.pages.number(at, PAGE_UNIT))
+        let number = self.pages.number(at, PAGE_UNIT);
+        copies.insert(key, number);
+        Some(number)
     }
 
-    /// The words of a descriptor's directory and root as they were put.
+    fn page_bytes(&self, words: &Words, number: u16) -> Option<&[u8]> {
+        let at = words.pages as usize + usize::from(number) * PAGE_UNIT;
+        self.pages.bytes().get(at..at + words.page_len())
+    }
+
+    /// The class of an identity, if it is listed.
+    pub(super) fn listed_class(&self, words: &Words, id: NumericIdentity) -> Option<ClassId> {
+        let page = if self.plan.is_local(id) {
+            let i = id.0.wrapping_sub(self.plan.local_first) >> 6;
+            *words.directory.get(i as usize)?
+        } else {
+            let slot = usize::from(*self.plan.regions.get(region(id.0))?);
+            let block = slot * SLOT_BLOCKS + (id.0 >> 12 & 7) as usize;
+            let content = self.block_content(words, *words.root.get(block)?)?;
+            *content.get((id.0 >> 6 & 63) as usize)?
+        };
+        let page = self.page_bytes(words, page)?;
+        listed_in(page, words.wide, (id.0 & 63) as usize)
+    }
+
+    /// The pages in which somebody is listed, ascending: the number of the
+    /// identities without their last six bits, and the page.
+    pub(super) fn listed_pages<'a>(&'a self, words: &Words) -> Vec<(u32, &'a [u8])> {
+        let Some(empty) = &words.empty else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        let mut add = |number: u32, word: u16| {
+            let page = self.page_bytes(words, word);
+            all.extend(page.map(|page| (number, page)));
+        };
+        let local = words.directory.iter().zip(&empty.directory);
+        for (number, (word, default)) in (self.plan.local_first >> 6..).zip(local) {
+            if word != default {
+                add(number, *word);
+            }
+        }
+        let blocks = words.root.iter().zip(&empty.root).zip(&empty.in_blocks);
+        for (i, ((block, default), defaults)) in blocks.enumerate() {
+            let slot = self.plan.slot_first(i / SLOT_BLOCKS);
+            let first = slot + ((i % SLOT_BLOCKS) << 12) as u32;
+            let content = (block != default).then(|| self.block_content(words, *block));
+            let pages = content.flatten().into_iter().flatten().zip(defaults);
+            for (number, (word, default)) in (first >> 6..).zip(pages) {
+                if word != *default {
+                    add(number, word);
+                }
+            }
+        }
+        all.sort_unstable_by_key(|(number, _)| *number);
+        all
+    }
+
+    /// The words of a descriptor's directory and root that was just put.
     pub(super) fn words(&self, d: &Descriptor) -> Words {
         let read = |pool: &Pool, at: u32, count: usize| -> Vec<u16> {
             let at = at as usize;
@@ -361,11 +445,15 @@ impl PeerSections {
             words.map(|w| u16::from_le_bytes(*w)).collect()
         };
         let local = (self.plan.local_count / PAGE_IDENTITIES) as usize;
+        let wide = d.flags & WIDE_PEERS != 0;
+        let empty = self.empty.get(usize::from(wide)).and_then(Option::as_ref);
         Words {
             directory: read(&self.directories, d.directory, local),
             root: read(&self.roots, d.root, self.plan.slots() * SLOT_BLOCKS),
             pages: d.pages,
             blocks: d.blocks,
+            wide,
+            empty: empty.map(Arc::clone),
         }
     }
 
@@ -460,6 +548,16 @@ impl PeerSections {
         }
         number
     }
+}
+
+/// The class of the `i`th identity of a page, if it is listed.
+pub(super) fn listed_in(page: &[u8], wide: bool, i: usize) -> Option<ClassId> {
+    let class = if wide {
+        page.as_chunks().0.get(i).map(|c| u16::from_le_bytes(*c))
+    } else {
+        page.get(i).map(|c| u16::from(*c))
+    };
+    class.map(ClassId::from).filter(|c| *c >= FIRST_LISTED)
 }
 
 /// Classes as a page has them.

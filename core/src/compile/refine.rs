@@ -4,6 +4,7 @@
 //! page a criterion holds.
 
 use super::class::Criterion;
+use crate::identity::NumericIdentity;
 use crate::policy_map::NamedPorts;
 use crate::selector::{SelectorId, SelectorIndex};
 use ahash::AHashMap;
@@ -25,19 +26,42 @@ pub(super) struct Touch {
 }
 
 /// Identities by page.
-type Pages = Arc<[(u32, u64)]>;
+type Pages = Vec<(u32, u64)>;
 
 /// What selectors select, by page; made once for all policies of a table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SelectedPages(AHashMap<SelectorId, Pages>);
 
 impl SelectedPages {
-    fn of(&mut self, selector: SelectorId, selectors: &SelectorIndex) -> Pages {
-        let known = self.0.entry(selector).or_insert_with(|| {
+    fn of(&mut self, selector: SelectorId, selectors: &SelectorIndex) -> &Pages {
+        self.0.entry(selector).or_insert_with(|| {
             let selected = selectors.selections(selector);
-            pages(selected.into_iter().flatten()).into()
-        });
-        Arc::clone(known)
+            pages(selected.into_iter().flatten())
+        })
+    }
+
+    /// A selector selects an identity now, or does not.
+    pub(super) fn follow(&mut self, selector: SelectorId, id: NumericIdentity, selected: bool) {
+        let Some(pages) = self.0.get_mut(&selector) else {
+            return;
+        };
+        let (page, bit) = (id.0 >> 6, 1 << (id.0 & 63));
+        match pages.binary_search_by_key(&page, |(page, _)| *page) {
+            Ok(place) => {
+                if let Some((_, which)) = pages.get_mut(place) {
+                    *which = if selected {
+                        *which | bit
+                    } else {
+                        *which & !bit
+                    };
+                    if *which == 0 {
+                        pages.remove(place);
+                    }
+                }
+            }
+            Err(place) if selected => pages.insert(place, (page, bit)),
+            Err(_) => {}
+        }
     }
 }
 

@@ -244,6 +244,24 @@ impl SelectorIndex {
         changed
     }
 
+    /// The selectors that select an identity, ascending, of those whose
+    /// identities somebody asked for ([`Self::selections`]).
+    #[must_use]
+    pub fn selecting(&self, id: NumericIdentity) -> Vec<SelectorId> {
+        let Some(labels) = self.identities.get(id) else {
+            return Vec::new();
+        };
+        let mut found = self.selectors_for(labels);
+        found.extend(&self.asked().without_anchor);
+        found.retain(|s| {
+            let known = self.entry(*s).and_then(|e| e.selected.get());
+            known.is_some_and(|selected| selected.contains(id.0))
+        });
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Files the selectors that were asked for under their anchors.
     fn file_asked(&mut self) {
         let asked = self.asked.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -367,8 +385,11 @@ mod tests {
         assert_eq!(selected(&index, no_env), (1..=14).collect::<Vec<u32>>());
         assert_eq!(index.selections(all).unwrap().len(), 15);
 
+        assert_eq!(index.selecting(NumericIdentity(1001)), [app, all]);
         let changed = index.add_identity(NumericIdentity(1002), set(&["k8s:app=a"]));
         assert_eq!(changed, [app, no_env, all]);
+        assert_eq!(index.selecting(NumericIdentity(1002)), changed);
+        assert_eq!(index.selecting(NumericIdentity(1001)), [app, all]);
         assert_eq!(selected(&index, app), [1001, 1002]);
         // Other labels: it leaves one selector.
         let changed = index.add_identity(NumericIdentity(1002), set(&["k8s:app=b"]));
@@ -377,6 +398,7 @@ mod tests {
         assert_eq!(index.remove_identity(NumericIdentity(1001)), [app, all]);
         assert!(selected(&index, app).is_empty());
         assert!(index.remove_identity(NumericIdentity(1001)).is_empty());
+        assert!(index.selecting(NumericIdentity(1001)).is_empty());
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::super::image::Part;
 use super::side::Side;
 use super::{Placed, Publisher, Work, count};
 use ahash::AHashMap;
-use netverdict_table::Write;
 use netverdict_table::layout::{self, index_start};
 
 impl Publisher {
@@ -28,7 +27,7 @@ impl Publisher {
         let at = |side: &Side| u64::from(self.layout.descriptor(side.descriptor));
         let value = at(ingress) | at(egress) << 32;
         let word = self.layout.at(Part::Subjects) + count(number) * 8;
-        work.words.push(Write::Word64 { at: word, value });
+        work.store(word, value);
         let placed = placed.clone();
         for endpoint in &placed.endpoints {
             self.index(Part::Endpoints, *endpoint, Some(number), work);
@@ -70,7 +69,11 @@ impl Publisher {
         let mut i = index_start(key, slots);
         for _ in 0..slots {
             let at = self.layout.at(part) + i * 8;
-            let word = work.index_word(at).unwrap_or_else(|| self.word(at));
+            let word = work
+                .stored
+                .get(&at)
+                .copied()
+                .unwrap_or_else(|| self.word(at));
             if word == 0 {
                 if subject.is_none() {
                     return;
@@ -96,7 +99,7 @@ impl Publisher {
             return;
         }
         let at = self.layout.at(part) + i * 8;
-        work.words.push(Write::Word64 { at, value });
+        work.store(at, value);
     }
 
     fn leads_to(&self, subject: u32, identity: u32) -> bool {

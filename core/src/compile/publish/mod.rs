@@ -13,10 +13,12 @@ mod index;
 mod room;
 mod side;
 mod unit;
+mod walk;
 
-use super::class::Belongs;
+use super::class::root;
 use super::image::{Image, Layout, Part};
-use super::peers::{ChangedWord, PeerSections, Plan};
+use super::member::{Belongs, Stand};
+use super::peers::{ChangedWord, Copies, PeerSections, Plan};
 use super::refine::SelectedPages;
 use super::{CompileError, Compiler, SharedKey, Subject};
 use crate::identity::NumericIdentity;
@@ -25,11 +27,12 @@ use crate::rule::Direction;
 use crate::selector::SelectorId;
 use ahash::{AHashMap, AHashSet};
 use netverdict_table::Write;
-use netverdict_table::layout::{Descriptor, WIDE_PEERS};
+use netverdict_table::layout::Descriptor;
 use room::SPARE_IDENTITIES;
-use side::compare;
+use side::{EntryLists, compare};
 use std::collections::BTreeSet;
 use unit::Unit;
+use walk::{Askers, Slot, Walk};
 
 /// An identity that came, went, got other labels or other named ports.
 #[derive(Clone, Debug)]
@@ -113,8 +116,11 @@ pub struct Publisher {
     /// Numbers of units that are in no use.
     free_units: BTreeSet<usize>,
     by_key: AHashMap<SharedKey, usize>,
-    by_selector: AHashMap<SelectorId, BTreeSet<(usize, usize)>>,
-    by_port: BTreeSet<(usize, usize)>,
+    askers: Askers,
+    walk: Walk,
+    lists: EntryLists,
+    /// What selectors select; follows every change.
+    pages: SelectedPages,
     subjects: Vec<Option<Placed>>,
     free: Vec<u32>,
     waiting: Vec<u32>,
@@ -145,19 +151,20 @@ impl Publisher {
             units: Vec::new(),
             free_units: BTreeSet::new(),
             by_key: AHashMap::new(),
-            by_selector: AHashMap::new(),
-            by_port: BTreeSet::new(),
+            askers: Askers::default(),
+            walk: Walk::default(),
+            lists: EntryLists::default(),
+            pages: SelectedPages::default(),
             subjects: Vec::new(),
             free: Vec::new(),
             waiting: Vec::new(),
             used: AHashMap::new(),
             stale: true,
         };
-        let mut pages = SelectedPages::default();
         for subject in subjects {
             let number = publisher.subjects.len();
             publisher.subjects.push(None);
-            publisher.place(compiler, number, subject, &mut pages)?;
+            publisher.place(compiler, number, subject)?;
         }
         publisher.rebuild(compiler)?;
         Ok(publisher)
@@ -177,13 +184,9 @@ impl Publisher {
         let unit = placed.and_then(|p| self.units.get(p.unit)?.as_ref());
         let mut all: Vec<(Key, [u8; 12])> = Vec::new();
         for (side, direction) in unit.iter().flat_map(|u| &u.sides).zip(Direction::BOTH) {
-            for (identity, class) in side.classes.listed.iter() {
-                let entries = side.entries_of(Some(class));
-                all.extend(
-                    entries
-                        .iter()
-                        .map(|(l4, value)| (key(direction, identity, *l4), *value)),
-                );
+            for (identity, class) in side.listing(&self.image.peers) {
+                let entries = side.entries_of(Some(class)).iter();
+                all.extend(entries.map(|(l4, value)| (key(direction, identity, *l4), *value)));
             }
         }
         all.sort_unstable_by_key(|(key, _)| *key);
@@ -209,16 +212,24 @@ impl Publisher {
         identities: &[IdentityChange],
         subjects: Vec<SubjectChange>,
     ) -> Result<Update, CompileError> {
+        self.lists.sweep();
         let mut work = Work::default();
-        let done = self.try_update(compiler, identities, subjects, &mut work);
+        let mut done = self.changes_of(compiler, identities, subjects, &mut work);
+        // Only now that every endpoint leads to its new subject may the old
+        // ones go: none is ever without.
+        for (number, old) in std::mem::take(&mut work.departures) {
+            self.depart(number, &old, &mut work);
+        }
+        done = done.and_then(|()| self.publish(compiler, &mut work));
         if done.is_err() {
             self.stale = true;
+            self.pages = SelectedPages::default();
         }
         done?;
         Ok(work.update)
     }
 
-    fn try_update(
+    fn changes_of(
         &mut self,
         compiler: &Compiler<'_>,
         identities: &[IdentityChange],
@@ -226,16 +237,22 @@ impl Publisher {
         work: &mut Work,
     ) -> Result<(), CompileError> {
         for change in identities {
+            for selector in &change.selectors {
+                let selected = compiler.selectors.selections(*selector);
+                let selected = selected.is_some_and(|ids| ids.contains(change.identity.0));
+                self.pages.follow(*selector, change.identity, selected);
+            }
+        }
+        for change in identities {
             self.identity(compiler, change, work)?;
         }
         for change in subjects {
             self.subject(compiler, change, work)?;
         }
-        // Only now that every endpoint leads to its new subject may the old
-        // ones go: none is ever without.
-        for (number, old) in std::mem::take(&mut work.departures) {
-            self.depart(number, &old, work);
-        }
+        Ok(())
+    }
+
+    fn publish(&mut self, compiler: &Compiler<'_>, work: &mut Work) -> Result<(), CompileError> {
         let anew = self.stale || work.anew || !self.flush(work);
         if anew {
             self.rebuild(compiler)?;
@@ -252,24 +269,34 @@ impl Publisher {
         change: &IdentityChange,
         work: &mut Work,
     ) -> Result<(), CompileError> {
-        let mut touched: Vec<(usize, usize)> = Vec::new();
-        for selector in &change.selectors {
-            touched.extend(self.by_selector.get(selector).into_iter().flatten());
-        }
-        if change.ports {
-            touched.extend(&self.by_port);
-        }
-        touched.sort_unstable();
-        touched.dedup();
         let id = change.identity;
+        let root = root(id, config(compiler));
+        let mut walk = std::mem::take(&mut self.walk);
+        let slots = 2 * self.units.len();
+        walk.begin(&self.askers, root, &change.selectors, change.ports, slots);
+        let members = |slot: Slot| {
+            let unit = self.units.get(slot.unit())?.as_ref()?;
+            Some(&unit.sides.get(slot.side())?.members)
+        };
+        for selector in compiler.selectors.selecting(id) {
+            walk.select(&self.askers, selector, members);
+        }
+        let mut moving = Moving {
+            id,
+            root,
+            copies: Copies::default(),
+            maps: AHashMap::new(),
+        };
+        let ends = walk.end();
+        self.walk = walk;
         let mut recompiled = AHashSet::new();
-        for (unit, side) in touched {
-            if recompiled.contains(&unit) {
+        for (slot, stand) in ends {
+            if !recompiled.is_empty() && recompiled.contains(&slot.unit()) {
                 continue;
             }
-            if !self.reclass(compiler, (unit, side), id, work) {
-                recompiled.insert(unit);
-                self.recompile(compiler, unit, work)?;
+            if !self.reclass(compiler, slot, stand, &mut moving, work) {
+                recompiled.insert(slot.unit());
+                self.recompile(compiler, slot.unit(), work)?;
             }
         }
         Ok(())
@@ -280,21 +307,26 @@ impl Publisher {
     fn reclass(
         &mut self,
         compiler: &Compiler<'_>,
-        (number, direction): (usize, usize),
-        id: NumericIdentity,
+        slot: Slot,
+        stand: Stand,
+        moving: &mut Moving,
         work: &mut Work,
     ) -> bool {
-        let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) else {
+        let Some(unit) = self.units.get_mut(slot.unit()).and_then(Option::as_mut) else {
             return true;
         };
-        let Some(side) = unit.sides.get_mut(direction) else {
+        let Some(side) = unit.sides.get_mut(slot.side()) else {
             return true;
         };
-        let before = side.classes.listed_class(id);
-        let after = match side
-            .classes
-            .belongs(id, compiler.selectors, compiler.named_ports)
-        {
+        let (id, sections) = (moving.id, &mut self.image.peers);
+        let before = side.listed_class(id, sections);
+        let belongs = match side.members.asks_more() {
+            true => side
+                .members
+                .belongs(id, compiler.selectors, compiler.named_ports),
+            false => stand.belongs(moving.root),
+        };
+        let after = match belongs {
             Belongs::New => return false,
             Belongs::Unlisted if id.is_aggregate() => return before.is_some(),
             Belongs::Unlisted => None,
@@ -303,29 +335,42 @@ impl Publisher {
         if before == after {
             return true;
         }
-        if !self.image.peers.plan.can_list(id) {
+        if !sections.plan.can_list(id) {
             work.anew = true;
         }
-        let d = self.image.descriptor(side.descriptor);
-        let wide = d.flags & WIDE_PEERS != 0;
-        let class = after.unwrap_or_else(|| super::unlisted_class(id, config(compiler)));
-        if !work.anew && !self.stale {
-            let Some(word) = self.image.peers.reclass(&mut side.words, id, class, wide) else {
+        if work.anew || self.stale {
+            side.relist(id, after, sections, config(compiler));
+        } else {
+            let class = after.unwrap_or_else(|| super::unlisted_class(id, config(compiler)));
+            let copies = &mut moving.copies;
+            let Some(word) = sections.reclass(&mut side.words, id, class, copies) else {
                 return false;
             };
             let placed = self.image.placed(side.descriptor, &self.layout);
             work.words.push(store(&placed, word));
         }
         let (old, new) = (side.entries_of(before), side.entries_of(after));
-        let mut changes = Vec::new();
-        let way = Direction::BOTH.get(direction).copied();
-        compare(&old, &new, |l4, change| {
-            changes.push(change.of(key(way.unwrap_or(Direction::Ingress), id, l4)));
+        // Many directions have the same entries for such identities.
+        let alike = (slot.side(), old.as_ptr() as usize, new.as_ptr() as usize);
+        let maps = &mut work.update.maps;
+        let place = *moving.maps.entry(alike).or_insert_with(|| {
+            let direction = match slot.side() {
+                0 => Direction::Ingress,
+                _ => Direction::Egress,
+            };
+            let mut changes = Vec::new();
+            compare(old, new, |l4, change| {
+                changes.push(change.of(key(direction, id, l4)));
+            });
+            if changes.is_empty() {
+                return usize::MAX;
+            }
+            let subjects = Vec::new();
+            maps.push(MapUpdate { subjects, changes });
+            maps.len() - 1
         });
-        side.classes.relist(id, after);
-        if !changes.is_empty() {
-            let subjects = unit.subjects.clone();
-            work.update.maps.push(MapUpdate { subjects, changes });
+        if let Some(map) = maps.get_mut(place) {
+            map.subjects.extend_from_slice(&unit.subjects);
         }
         true
     }
@@ -342,31 +387,28 @@ impl Publisher {
                 if number == self.subjects.len() {
                     self.subjects.push(None);
                 }
-                self.place(compiler, number, subject, &mut work.pages)?;
+                self.place(compiler, number, subject)?;
                 work.update.added.push(count(number));
                 self.publish_subject(number, work);
                 self.all_entries(number, work, MapChange::Add);
             }
             SubjectChange::Replace(number, subject) => {
                 let number = number as usize;
-                let before: Vec<(Key, [u8; 12])> = self.entries(count(number));
                 let old = self.subjects.get_mut(number).and_then(Option::take);
-                self.place(compiler, number, subject, &mut work.pages)?;
-                if let Some(old) = &old {
-                    self.leave(old.unit, number);
-                }
+                self.place(compiler, number, subject)?;
                 self.publish_subject(number, work);
-                work.departures.extend(old.map(|old| (number, old)));
-                let after = self.entries(count(number));
-                let mut changes = Vec::new();
-                compare(&before, &after, |key, change| changes.push(change.of(key)));
-                work.maps(number, changes);
+                match old {
+                    Some(old) => {
+                        self.follow(number, old.unit, work);
+                        work.departures.push((number, old));
+                    }
+                    None => self.all_entries(number, work, MapChange::Add),
+                }
             }
             SubjectChange::Remove(number) => {
                 let number = number as usize;
                 self.all_entries(number, work, |key, _| MapChange::Delete(key));
                 if let Some(old) = self.subjects.get_mut(number).and_then(Option::take) {
-                    self.leave(old.unit, number);
                     self.waiting.push(count(number));
                     work.departures.push((number, old));
                 }
@@ -375,12 +417,36 @@ impl Publisher {
         Ok(())
     }
 
+    /// A subject's map follows it from one unit to another.
+    fn follow(&self, number: usize, old: usize, work: &mut Work) {
+        let placed = self.subjects.get(number).and_then(Option::as_ref);
+        let Some(new) = placed.map(|p| p.unit).filter(|new| *new != old) else {
+            return;
+        };
+        let maps = &mut work.update.maps;
+        let place = *work.followed.entry((old, new)).or_insert_with(|| {
+            let sides = |unit: usize| Some(&self.units.get(unit)?.as_ref()?.sides);
+            let both = sides(old).zip(sides(new));
+            let changes = both.map_or_else(Vec::new, |(old, new)| self.changes(old, new));
+            if changes.is_empty() {
+                return usize::MAX;
+            }
+            let subjects = Vec::new();
+            maps.push(MapUpdate { subjects, changes });
+            maps.len() - 1
+        });
+        if let Some(map) = maps.get_mut(place) {
+            map.subjects.push(count(number));
+        }
+    }
+
     /// What a subject was is taken away.
     fn depart(&mut self, number: usize, old: &Placed, work: &mut Work) {
+        self.leave(old.unit, number);
         self.unindex(number, old, work);
         if self.subjects.get(number).is_some_and(Option::is_none) {
             let at = self.layout.at(Part::Subjects) + count(number) * 8;
-            work.words.push(Write::Word64 { at, value: 0 });
+            work.store(at, 0);
         }
     }
 
@@ -396,14 +462,28 @@ struct Work {
     update: Update,
     /// Stores that follow all bytes.
     words: Vec<Write>,
+    /// The words of 64 bits among them, by offset.
+    stored: AHashMap<u32, u64>,
     /// Index words that will be used, by part.
     used: AHashMap<usize, u32>,
     /// What subjects were before they changed or went.
     departures: Vec<(usize, Placed)>,
     /// Only a whole new image will do.
     anew: bool,
-    /// What selectors select does not change during an update.
-    pages: SelectedPages,
+    /// By the units that a subject left and came to: which of the maps'
+    /// updates says what changes.
+    followed: AHashMap<(usize, usize), usize>,
+}
+
+/// An identity on its way to other classes.
+struct Moving {
+    id: NumericIdentity,
+    /// Where its way to a class begins.
+    root: u32,
+    copies: Copies,
+    /// By direction and the entries before and after: which of the maps'
+    /// updates says what changes.
+    maps: AHashMap<(usize, usize, usize), usize>,
 }
 
 impl Work {
@@ -414,12 +494,9 @@ impl Work {
         }
     }
 
-    /// The word that will be at an offset, if one is to be stored there.
-    fn index_word(&self, offset: u32) -> Option<u64> {
-        self.words.iter().rev().find_map(|w| match w {
-            Write::Word64 { at, value } if *at == offset => Some(*value),
-            _ => None,
-        })
+    fn store(&mut self, at: u32, value: u64) {
+        self.words.push(Write::Word64 { at, value });
+        self.stored.insert(at, value);
     }
 }
 

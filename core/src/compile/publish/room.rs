@@ -5,7 +5,6 @@
 
 use super::super::image::{Compiled, Frame, Image, Layout, Part};
 use super::super::peers::{PeerSections, Plan};
-use super::super::refine::SelectedPages;
 use super::super::{CompileError, Compiler};
 use super::{Placed, Publisher, Work, config, count, identities};
 use netverdict_table::Write;
@@ -70,13 +69,12 @@ impl Publisher {
         let spare = SPARE_IDENTITIES + count(ids().count()) / 4;
         let plan = Plan::fitting(ids, config(compiler), units * 2, spare);
         self.image = Image::new(PeerSections::changing(plan));
-        let mut pages = SelectedPages::default();
         for number in 0..self.units.len() {
             let Some(unit) = self.units.get(number).and_then(Option::as_ref) else {
                 continue;
             };
             let subject = unit.subject.clone();
-            let made = compiler.make(&subject, &mut pages)?;
+            let made = compiler.make(&subject, &mut self.pages)?;
             self.file(number, false);
             let sides = self.put(&subject, made)?;
             if let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) {

@@ -3,10 +3,11 @@
 //! In: subjects that come, and units whose classes changed. Out: units, put into
 //! the image and filed under what they depend on.
 
-use super::super::refine::SelectedPages;
+use super::super::peers::Words;
 use super::super::{CompileError, Compiler, Made, SharedKey, Subject, shared_key};
-use super::side::{Side, class_entries, side_changes, unplaced};
-use super::{MapUpdate, Placed, Publisher, Work, count};
+use super::side::{Side, Sides, side_changes};
+use super::walk::Slot;
+use super::{MapChange, MapUpdate, Placed, Publisher, Work, count};
 use crate::resolve::DirectionPolicy;
 use crate::rule::Direction;
 
@@ -26,7 +27,6 @@ impl Publisher {
         compiler: &Compiler<'_>,
         number: usize,
         subject: Subject,
-        pages: &mut SelectedPages,
     ) -> Result<(), CompileError> {
         let key = shared_key(&subject);
         let placed = |unit| Placed {
@@ -38,7 +38,7 @@ impl Publisher {
         let unit = match known {
             Some(unit) => unit,
             None => {
-                let made = compiler.make(&subject, pages)?;
+                let made = compiler.make(&subject, &mut self.pages)?;
                 let sides = self.put(&subject, made)?;
                 let unit = self.free_units.pop_first().unwrap_or(self.units.len());
                 if let Some(key) = &key {
@@ -67,6 +67,7 @@ impl Publisher {
         Ok(())
     }
 
+    /// Puts what was made of a subject into the image.
     pub(super) fn put(
         &mut self,
         subject: &Subject,
@@ -77,17 +78,18 @@ impl Publisher {
         if pages.any(|p| !plan.can_list(p.first())) {
             // The image has no place for some identity: the next one will.
             self.stale = true;
-            return Ok(unplaced(subject, made));
+            return Ok(self.unplaced(subject, made));
         }
         let [ingress, egress] = made;
         let mut side = |policy: &DirectionPolicy, made: Made| {
             let descriptor = self.image.put(policy, &made.classes, &made.cells)?;
             let words = self.image.peers.words(&self.image.descriptor(descriptor));
             Ok(Side {
-                entries: class_entries(policy.direction, &made),
-                classes: made.classes,
+                entries: self.lists.of_classes(policy.direction, &made),
+                members: made.classes.members(),
                 descriptor,
                 words,
+                listed: None,
             })
         };
         Ok([
@@ -96,26 +98,50 @@ impl Publisher {
         ])
     }
 
+    /// Sides that have no place in an image yet: it is made anew.
+    fn unplaced(&mut self, subject: &Subject, made: [Made; 2]) -> [Side; 2] {
+        let policies = [&subject.policy.ingress, &subject.policy.egress];
+        let mut policies = policies.into_iter();
+        made.map(|made| {
+            let direction = policies.next().map_or(Direction::Ingress, |p| p.direction);
+            Side {
+                entries: self.lists.of_classes(direction, &made),
+                members: made.classes.members(),
+                descriptor: 0,
+                words: Words::default(),
+                listed: Some(made.classes.listed),
+            }
+        })
+    }
+
     /// Files a unit under what it depends on, or takes it out again.
     pub(super) fn file(&mut self, number: usize, enter: bool) {
         let Some(unit) = self.units.get(number).and_then(Option::as_ref) else {
             return;
         };
         for (i, side) in unit.sides.iter().enumerate() {
-            for selector in side.classes.selectors() {
-                let filed = self.by_selector.entry(selector).or_default();
-                if enter {
-                    filed.insert((number, i));
-                } else {
-                    filed.remove(&(number, i));
-                }
-            }
-            if enter && side.classes.asks_ports() {
-                self.by_port.insert((number, i));
-            } else if !enter {
-                self.by_port.remove(&(number, i));
+            let slot = Slot::new(number, i);
+            if enter {
+                self.askers.insert(slot, &side.members);
+            } else {
+                self.askers.remove(slot, &side.members);
             }
         }
+    }
+
+    /// What changes in a map from some sides to others.
+    pub(super) fn changes(&self, old: &[Side; 2], new: &[Side; 2]) -> Vec<MapChange> {
+        let mut changes = Vec::new();
+        for ((old, new), direction) in old.iter().zip(new).zip(Direction::BOTH) {
+            let sides = Sides {
+                old,
+                new,
+                direction,
+                sections: &self.image.peers,
+            };
+            side_changes(&sides, &mut changes);
+        }
+        changes
     }
 
     /// A subject leaves its unit, which goes with the last one.
@@ -123,7 +149,10 @@ impl Publisher {
         let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) else {
             return;
         };
-        unit.subjects.retain(|s| *s as usize != subject);
+        // It may have come back meanwhile.
+        if let Some(place) = unit.subjects.iter().position(|s| *s as usize == subject) {
+            unit.subjects.remove(place);
+        }
         if unit.subjects.is_empty() {
             if let Some(key) = &unit.key {
                 self.by_key.remove(key);
@@ -147,33 +176,26 @@ impl Publisher {
             return Ok(());
         };
         let subject = unit.subject.clone();
-        let made = compiler.make(&subject, &mut work.pages)?;
+        let made = compiler.make(&subject, &mut self.pages)?;
         for side in &made {
             let mut pages = side.classes.listed.pages().iter();
             work.anew |= pages.any(|p| !self.image.peers.plan.can_list(p.first()));
         }
-        if work.anew || self.stale {
+        work.anew |= self.stale;
+        let new = if work.anew {
             // The rebuild to come places it; only what changes in maps counts.
-            work.anew = true;
-        }
-        let new = match work.anew {
-            true => None,
-            false => Some(self.put(&subject, made)?),
-        };
-        let new = match new {
-            Some(sides) => sides,
-            None => unplaced(&subject, compiler.make(&subject, &mut work.pages)?),
+            self.unplaced(&subject, made)
+        } else {
+            self.put(&subject, made)?
         };
         self.file(number, false);
         let Some(unit) = self.units.get_mut(number).and_then(Option::as_mut) else {
             return Ok(());
         };
         let old = std::mem::replace(&mut unit.sides, new);
-        let mut changes = Vec::new();
-        for ((old, new), direction) in old.iter().zip(&unit.sides).zip(Direction::BOTH) {
-            side_changes(old, new, direction, &mut changes);
-        }
         let subjects = unit.subjects.clone();
+        let unit = self.units.get(number).and_then(Option::as_ref);
+        let changes = unit.map_or_else(Vec::new, |unit| self.changes(&old, &unit.sides));
         for subject in &subjects {
             self.publish_subject(*subject as usize, work);
         }
