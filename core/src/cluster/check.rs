@@ -71,6 +71,7 @@ pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
         subjects: Subjects::of_pods(&cluster.endpoints, &cluster.config),
         on_hosts: Subjects::on_hosts(&cluster.endpoints, &cluster.config),
         implied: implied_namespaces(cluster),
+        port_names: cluster.named_ports.names().map(|n| &**n).collect(),
         found: Vec::new(),
         seen: BTreeSet::new(),
         comparisons: MAX_COMPARISONS,
@@ -90,6 +91,7 @@ struct Checker<'c> {
     on_hosts: Subjects<'c>,
     /// What to say of namespaces without an object, if there are any.
     implied: Option<String>,
+    port_names: BTreeSet<&'c str>,
     found: Vec<Diagnostic>,
     seen: BTreeSet<(Span, u16)>,
     /// Names that may still be compared.
@@ -362,7 +364,7 @@ impl<'c> Checker<'c> {
             let RulePort::Name(name) = &port.port else {
                 continue;
             };
-            if cluster.port_names.contains(name) || template::find(name).is_some() {
+            if self.port_names.contains(&**name) || template::find(name).is_some() {
                 continue;
             }
             let mut diagnostic = Diagnostic::new(
@@ -373,8 +375,9 @@ impl<'c> Checker<'c> {
             .at(rule.origin.path.as_str())
             .of(rule.origin.object.to_string());
             let lower = name.to_lowercase();
-            let help = match self.meant(name, cluster.port_names.iter().map(|n| &**n)) {
-                _ if cluster.port_names.contains(lower.as_str()) => Some(format!(
+            let names: Vec<&str> = self.port_names.iter().copied().collect();
+            let help = match self.meant(name, names.into_iter()) {
+                _ if self.port_names.contains(lower.as_str()) => Some(format!(
                     "Cilium lower-cases port names of pods but not those of NetworkPolicy: write `{lower}`"
                 )),
                 Some(meant) => Some(format!("did you mean `{meant}`?")),

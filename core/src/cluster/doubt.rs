@@ -123,7 +123,7 @@ impl Cluster {
     /// Some policy has variables that nobody has filled in.
     #[must_use]
     pub fn has_open_input(&self) -> bool {
-        !self.templated.is_empty() || !self.open_policies.is_empty()
+        !self.templated().is_empty() || !self.open_policies.is_empty()
     }
 
     /// Whether an answer for a subject may be open because the input is not
@@ -154,7 +154,7 @@ impl Cluster {
     #[must_use]
     pub fn unsettled_ports(&self) -> Vec<(u8, u16, u16)> {
         let mut found = Vec::new();
-        let rules = self.templated.iter().flat_map(|t| &t.rule.ports);
+        let rules = self.templated().iter().flat_map(|t| &t.rule.ports);
         for port in rules.flat_map(|p| &p.ports) {
             let protocols: &[u8] = match port.protocol {
                 protocol::ANY => &[protocol::TCP, protocol::UDP, protocol::SCTP],
@@ -217,7 +217,7 @@ impl Cluster {
             None => identities.get(NumericIdentity::HOST).unwrap_or(&none),
         };
         let mut selects = OfSubject::default();
-        for templated in &self.templated {
+        for templated in self.templated() {
             let TemplatedRule { rule, variable, .. } = templated;
             if rule.direction == asked.direction
                 && may_apply(rule, asked, subject)

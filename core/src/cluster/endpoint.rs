@@ -228,16 +228,9 @@ pub(super) fn endpoints(
         if pod.is_finished() {
             continue;
         }
-        let mut endpoint = maker.pod(pod, object.namespace());
-        let hash = pod
-            .meta
-            .labels
-            .iter()
-            .find(|(k, _)| k.value == "pod-template-hash");
-        let hash = hash.map(|(_, v)| v.value.as_str());
-        let chain = owners.chain(object.namespace(), pod.controller(), hash);
-        have_pods.extend(chain.iter().map(|w| (object.namespace(), w.clone())));
-        endpoint.workloads = chain;
+        let mut endpoint = maker.pod(pod, object.namespace(), &owners);
+        let chain = endpoint.workloads.iter();
+        have_pods.extend(chain.map(|w| (object.namespace(), w.clone())));
         if let Some(record) = recorded.get(&(object.namespace(), object.name()))
             && !endpoint.host_network
         {
@@ -262,8 +255,53 @@ pub(super) fn endpoints(
             all.push(maker.controller(controller, namespace));
         }
     }
-    all.sort_by(|a, b| (&a.namespace, &a.name, a.kind).cmp(&(&b.namespace, &b.name, b.kind)));
+    all.sort_by(|a, b| a.place().cmp(&b.place()));
     all
+}
+
+/// The endpoint that one pod is, where no object but itself and its namespace
+/// has a say in it ([`pods_speak_for_themselves`], and no record of it).
+pub(super) fn of_pod(
+    pod: &Pod,
+    namespace: &str,
+    namespaces: &BTreeMap<String, Namespace>,
+    filter: &LabelFilter,
+    config: &Config,
+) -> Option<Endpoint> {
+    let maker = Maker {
+        namespaces,
+        filter,
+        config,
+    };
+    let nobody = Owners {
+        controllers: BTreeMap::new(),
+    };
+    (!pod.is_finished()).then(|| maker.pod(pod, namespace, &nobody))
+}
+
+/// Kinds of workloads that own pods.
+pub(super) const CONTROLLERS: [&str; 7] = [
+    "CronJob",
+    "DaemonSet",
+    "Deployment",
+    "Job",
+    "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
+];
+
+/// True without workloads that own pods: a workload without pods is an
+/// endpoint itself, so pods that come and go change what it is.
+pub(super) fn pods_speak_for_themselves(objects: &BTreeMap<ObjectKey, Object>) -> bool {
+    CONTROLLERS.iter().all(|kind| {
+        let first = ObjectKey {
+            kind: (*kind).to_owned(),
+            namespace: String::new(),
+            name: String::new(),
+        };
+        let next = objects.range(first..).next();
+        next.is_none_or(|(key, _)| key.kind != *kind)
+    })
 }
 
 fn static_kind(kind: &str) -> &'static str {
@@ -351,8 +389,12 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn pod(&self, pod: &Pod, namespace: &str) -> Endpoint {
+    fn pod(&self, pod: &Pod, namespace: &str, owners: &Owners<'_>) -> Endpoint {
         let mut endpoint = self.make(&pod.meta, &pod.spec, namespace, "Pod", pod.span);
+        let mut labels = pod.meta.labels.iter();
+        let hash = labels.find(|(k, _)| k.value == "pod-template-hash");
+        let hash = hash.map(|(_, v)| v.value.as_str());
+        endpoint.workloads = owners.chain(namespace, pod.controller(), hash);
         endpoint.name.clone_from(&pod.meta.name.value);
         endpoint.addresses = addresses(&pod.ips).collect();
         endpoint
@@ -458,6 +500,11 @@ impl Endpoint {
         let own = std::mem::replace(&mut self.labels, labels);
         let other = own.iter().chain(self.other_labels.iter()).cloned();
         self.other_labels = other.collect();
+    }
+
+    /// What endpoints are in order of.
+    pub(super) fn place(&self) -> (&str, &str, &str) {
+        (&self.namespace, &self.name, self.kind)
     }
 
     /// Kind and name of the outermost workload it belongs to.

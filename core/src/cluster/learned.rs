@@ -6,18 +6,20 @@
 //! identities: in match mode `pods`, and for addresses of the host.
 
 use super::address::name_contribution;
+use super::derive::Moved;
 use super::{Cluster, check};
 use crate::fqdn::NameChange;
 use crate::identity::{Allocator, NumericIdentity};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 impl Cluster {
     /// Takes in what names learned or lost, for instance from
     /// [`Names::take_changes`](crate::fqdn::Names::take_changes). True when
     /// nothing but identities came, went or changed.
     pub fn learn_names(&mut self, changes: impl IntoIterator<Item = NameChange>) -> bool {
-        self.moved.clear();
+        self.moved = Moved::default();
         let mut identities = BTreeSet::new();
         let mut prefixes = BTreeSet::new();
         for change in changes {
@@ -43,11 +45,11 @@ impl Cluster {
             return true;
         }
         if let Err(error) = self.cache.resolve(&mut self.allocator, &self.config) {
-            self.diagnostics.push(check::exhausted(&error));
+            self.exhausted.push(check::exhausted(&error));
         }
         identities.extend(self.ids_of(&prefixes));
         if self.config.cidr_matches_pods || identities.contains(&NumericIdentity::HOST) {
-            self.update(&BTreeSet::new());
+            self.update(&BTreeSet::new(), true);
             return false;
         }
         for id in identities {
@@ -57,10 +59,15 @@ impl Cluster {
                 Some(labels) => self.repository.add_identity(id, labels),
                 None => self.repository.remove_identity(id),
             };
-            self.moved.entry(id).or_default().extend(selectors);
+            self.moved
+                .identities
+                .entry(id)
+                .or_default()
+                .extend(selectors);
         }
-        if !self.moved.is_empty() {
+        if !self.moved.identities.is_empty() {
             self.policies.clear();
+            self.diagnostics = OnceLock::new();
         }
         true
     }

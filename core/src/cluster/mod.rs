@@ -11,7 +11,9 @@
 //! ([`Cluster::identity_state`]) settles them.
 
 mod address;
+mod by_address;
 mod check;
+mod derive;
 mod documents;
 mod doubt;
 mod endpoint;
@@ -25,6 +27,7 @@ mod namespace;
 mod peer;
 mod policy;
 mod published;
+mod roster;
 mod service;
 mod subject;
 mod table;
@@ -50,24 +53,21 @@ use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::identity::{
     AllocationError, Allocator, IdentityTable, IpCache, MemoryAllocator, NumericIdentity,
-    reserved_identities,
 };
-use crate::label::{LabelFilter, LabelSet};
+use crate::label::LabelFilter;
 use crate::object::load::{Loaded, Outcome};
 use crate::object::{Object, ObjectRef};
 use crate::policy_map::NamedPorts;
 use crate::resolve::{Repository, ResourceId};
-use crate::rule::{
-    Service, Services, Translator, cilium_resource, cluster_policy_resource,
-    network_policy_resource,
-};
-use crate::selector::SelectorId;
+use crate::rule::{Service, Services};
 use address::{Contributions, NamePatterns};
+use by_address::PodsByAddress;
+use derive::Moved;
 use endpoint::{Given, given_identities};
 use policy::PolicyCache;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What an object is known by in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,21 +134,24 @@ pub struct Cluster {
     /// What the rules of each policy object are filed under.
     resources: BTreeMap<ObjectKey, ResourceId>,
     endpoints: Vec<Arc<Endpoint>>,
-    pods_by_address: BTreeMap<IpAddr, Arc<Endpoint>>,
+    pods_by_address: PodsByAddress,
     nodes_by_address: BTreeMap<IpAddr, String>,
     services: Services,
     named_ports: NamedPorts,
-    port_names: BTreeSet<Arc<str>>,
-    templated: Vec<doubt::TemplatedRule>,
+    /// Worked out when somebody asks.
+    templated: OnceLock<Vec<doubt::TemplatedRule>>,
     open_policies: Vec<ObjectRef>,
     policies: PolicyCache,
-    /// Identities that came, went or changed in the last update, with the
-    /// selectors that gained or lost them.
-    moved: BTreeMap<NumericIdentity, BTreeSet<SelectorId>>,
+    moved: Moved,
     /// How often everything was built anew: numbers of selectors are others
     /// then.
     rebuilt: u64,
-    diagnostics: Vec<Diagnostic>,
+    /// Numbers that the last update did not get.
+    exhausted: Vec<Diagnostic>,
+    /// Worked out when somebody asks.
+    diagnostics: OnceLock<Vec<Diagnostic>>,
+    /// Nothing is derived from the objects yet.
+    new: bool,
 }
 
 impl Cluster {
@@ -169,19 +172,20 @@ impl Cluster {
             cache: IpCache::new(),
             resources: BTreeMap::new(),
             endpoints: Vec::new(),
-            pods_by_address: BTreeMap::new(),
+            pods_by_address: PodsByAddress::default(),
             nodes_by_address: BTreeMap::new(),
             services: Services::default(),
             named_ports: NamedPorts::new(),
-            port_names: BTreeSet::new(),
-            templated: Vec::new(),
+            templated: OnceLock::new(),
             open_policies: Vec::new(),
             policies: PolicyCache::default(),
-            moved: BTreeMap::new(),
+            moved: Moved::default(),
             rebuilt: 0,
-            diagnostics: Vec::new(),
+            exhausted: Vec::new(),
+            diagnostics: OnceLock::new(),
+            new: true,
         };
-        cluster.update(&BTreeSet::new());
+        cluster.update(&BTreeSet::new(), true);
         cluster
     }
 
@@ -231,8 +235,8 @@ impl Cluster {
                 }
             }
         }
-        let given = given_identities(&self.objects);
-        if self.numbers_collide(&given) {
+        let gives = |key: &ObjectKey| derive::GIVING.contains(&key.kind.as_str());
+        if touched.iter().any(gives) && self.numbers_collide(&given_identities(&self.objects)) {
             let state = self.allocator.to_bytes();
             // The state is this allocator's own; what cannot be restored of
             // it is drawn anew.
@@ -240,7 +244,7 @@ impl Cluster {
                 return;
             }
         }
-        self.update(&touched);
+        self.update(&touched, false);
     }
 
     /// Adds an object or puts it in place of the one with its key.
@@ -260,7 +264,7 @@ impl Cluster {
     /// Puts other answers of DNS in place of those known.
     pub fn set_resolved_names(&mut self, names: BTreeMap<String, Vec<IpAddr>>) {
         self.options.resolved_names = names;
-        self.update(&BTreeSet::new());
+        self.update(&BTreeSet::new(), true);
     }
 
     /// Says which policies could not be taken because variables in them are
@@ -344,7 +348,17 @@ impl Cluster {
     /// refuses anything.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
-        &self.diagnostics
+        self.diagnostics.get_or_init(|| {
+            let mut all = self.exhausted.clone();
+            all.extend(check::check(self));
+            all
+        })
+    }
+
+    /// The rules with a variable that nobody has filled in.
+    fn templated(&self) -> &[doubt::TemplatedRule] {
+        let find = || doubt::templated_rules(&self.repository);
+        self.templated.get_or_init(find)
     }
 
     /// True when an object gives a number that something else has here.
@@ -373,212 +387,12 @@ impl Cluster {
         fresh.objects = std::mem::take(&mut self.objects);
         fresh.open_policies = std::mem::take(&mut self.open_policies);
         let all = fresh.objects.keys().cloned().collect();
-        fresh.update(&all);
+        fresh.update(&all, false);
         fresh
             .allocator
             .end_restore(first.into_iter().chain(restored).collect());
         *self = fresh;
         Ok(())
-    }
-
-    /// Derives everything from the objects again; `touched` are those that
-    /// changed since the last time.
-    fn update(&mut self, touched: &BTreeSet<ObjectKey>) {
-        self.diagnostics.clear();
-        self.moved.clear();
-        self.namespaces = namespace::namespaces(&self.objects);
-        let services = Services::new(service::services(&self.objects));
-        let services_changed = services.as_slice() != self.services.as_slice();
-        self.services = services;
-        self.update_rules(touched, services_changed);
-        self.update_addresses();
-        self.update_endpoints();
-        self.index_endpoints();
-        self.update_identities();
-        self.policies.clear();
-        self.templated = doubt::templated_rules(&self.repository);
-        let found = check::check(self);
-        self.diagnostics.extend(found);
-    }
-
-    fn update_rules(&mut self, touched: &BTreeSet<ObjectKey>, services_changed: bool) {
-        for key in touched {
-            if !self.objects.get(key).is_some_and(Object::is_policy)
-                && let Some(resource) = self.resources.remove(key)
-            {
-                self.repository.remove(&resource);
-            }
-        }
-        let translator = Translator {
-            config: &self.config,
-            services: Some(&self.services),
-        };
-        for (key, object) in &self.objects {
-            let affected =
-                touched.contains(key) || (services_changed && service::names_services(object));
-            if !affected {
-                continue;
-            }
-            let (resource, rules) = match object {
-                Object::CiliumPolicy(p) => (cilium_resource(p), translator.cilium_policy(p)),
-                Object::NetworkPolicy(p) => {
-                    (network_policy_resource(p), translator.network_policy(p))
-                }
-                Object::ClusterNetworkPolicy(p) if self.config.cluster_network_policy => (
-                    cluster_policy_resource(p),
-                    translator.cluster_network_policy(p),
-                ),
-                _ => continue,
-            };
-            self.repository.replace(&resource, rules);
-            self.resources.insert(key.clone(), resource);
-        }
-    }
-
-    /// Endpoints get their identities; what they had before is released after
-    /// that, so that nothing changes its number without need.
-    fn update_endpoints(&mut self) {
-        self.given = given_identities(&self.objects);
-        let mut held = Vec::new();
-        for (id, labels) in endpoint::by_age(&self.given, &self.objects) {
-            self.allocator.withhold([id]);
-            match self.allocator.allocate_as(labels, id) {
-                Ok(id) => held.push(id),
-                Err(error) => self.diagnostics.push(check::exhausted(&error)),
-            }
-        }
-        let mut endpoints = endpoint::endpoints(
-            &self.objects,
-            &self.namespaces,
-            &self.given,
-            &self.options.filter,
-            &self.config,
-        );
-        let recorded = endpoints.iter().map(|e| e.identity);
-        self.allocator
-            .withhold(recorded.filter(|id| *id != NumericIdentity::UNKNOWN));
-        for endpoint in &mut endpoints {
-            if self.config.cidr_matches_pods && endpoint.identity == NumericIdentity::UNKNOWN {
-                address::add_prefix_labels(endpoint, &self.cache);
-            }
-            if endpoint.host_network || endpoint.identity != NumericIdentity::UNKNOWN {
-                continue;
-            }
-            match self.allocator.allocate(&endpoint.labels) {
-                Ok(id) => {
-                    endpoint.identity = id;
-                    held.push(id);
-                    let fixed = self.config.fixed_identities.contains_key(&id.0);
-                    let always = fixed.then(|| reserved_identities(&self.config));
-                    let own = always.into_iter().flatten().find(|(n, _)| *n == id);
-                    if let Some((_, labels)) = own {
-                        endpoint.take_fixed_identity(labels);
-                    }
-                }
-                Err(error) => {
-                    // Such a pod waits without labels of its own.
-                    endpoint.identity = NumericIdentity::INIT;
-                    self.diagnostics.push(check::exhausted(&error));
-                }
-            }
-        }
-        for id in std::mem::replace(&mut self.held, held) {
-            self.allocator.release(id);
-        }
-        self.endpoints = endpoints.into_iter().map(Arc::new).collect();
-    }
-
-    fn update_addresses(&mut self) {
-        self.name_patterns = address::name_patterns(self);
-        let told = address::contributions(self);
-        for (prefix, resource) in self.contributions.keys() {
-            if !told.contains_key(&(*prefix, Arc::clone(resource))) {
-                self.cache.remove(*prefix, resource);
-            }
-        }
-        for (key, metadata) in &told {
-            if self.contributions.get(key) != Some(metadata) {
-                self.cache.upsert(key.0, metadata.clone());
-            }
-        }
-        self.contributions = told;
-        if let Err(error) = self.cache.resolve(&mut self.allocator, &self.config) {
-            self.diagnostics.push(check::exhausted(&error));
-        }
-        self.nodes_by_address = address::nodes(&self.objects);
-    }
-
-    /// Where endpoints are found by address, and what they call their ports.
-    fn index_endpoints(&mut self) {
-        self.pods_by_address.clear();
-        self.named_ports = NamedPorts::new();
-        self.port_names.clear();
-        let mut address_of_node: BTreeMap<&str, IpAddr> = BTreeMap::new();
-        for (ip, node) in &self.nodes_by_address {
-            address_of_node.entry(node).or_insert(*ip);
-        }
-        // Pods on a node's network have the identity of its address.
-        for endpoint in &mut self.endpoints {
-            if endpoint.host_network {
-                let node_address = address_of_node.get(endpoint.node.as_str()).copied();
-                let known = endpoint
-                    .addresses
-                    .iter()
-                    .copied()
-                    .chain(node_address)
-                    .find_map(|ip| self.cache.longest_match(&ip))
-                    .filter(|(_, e)| e.labels.get("remote-node").is_some() || e.id.0 == 1);
-                let id = known.map_or(NumericIdentity::REMOTE_NODE, |(_, e)| e.id);
-                Arc::make_mut(endpoint).identity = id;
-                continue;
-            }
-            for ip in &endpoint.addresses {
-                self.pods_by_address
-                    .entry(*ip)
-                    .or_insert_with(|| Arc::clone(endpoint));
-            }
-            for (name, (protocol, port)) in &endpoint.named_ports {
-                self.named_ports
-                    .insert(endpoint.identity, name, *protocol, *port);
-                self.port_names.insert(Arc::clone(name));
-            }
-        }
-    }
-
-    /// Selectors see exactly the identities in force.
-    fn update_identities(&mut self) {
-        let mut wanted: BTreeMap<NumericIdentity, LabelSet> =
-            reserved_identities(&self.config).into_iter().collect();
-        for (id, labels) in &self.given {
-            wanted.entry(*id).or_insert_with(|| labels.clone());
-        }
-        for endpoint in self.endpoints.iter().filter(|e| !e.host_network) {
-            wanted
-                .entry(endpoint.identity)
-                .or_insert_with(|| endpoint.labels.clone());
-        }
-        for (_, entry) in self.cache.iter() {
-            wanted
-                .entry(entry.id)
-                .or_insert_with(|| entry.labels.clone());
-        }
-        wanted.insert(NumericIdentity::HOST, self.cache.host_labels());
-        let gone: Vec<NumericIdentity> = self
-            .identities()
-            .iter()
-            .map(|(id, _)| id)
-            .filter(|id| !wanted.contains_key(id))
-            .collect();
-        for id in gone {
-            let selectors = self.repository.remove_identity(id);
-            self.moved.entry(id).or_default().extend(selectors);
-        }
-        for (id, labels) in wanted {
-            if self.identities().get(id) != Some(&labels) {
-                let selectors = self.repository.add_identity(id, labels);
-                self.moved.entry(id).or_default().extend(selectors);
-            }
-        }
     }
 }
 

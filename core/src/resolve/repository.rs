@@ -82,6 +82,13 @@ impl Repository {
         self.by_resource.values().flatten()
     }
 
+    /// The rules of one object.
+    #[must_use]
+    pub fn rules_of(&self, resource: &ResourceId) -> &[Arc<Rule>] {
+        let rules = self.by_resource.get(resource);
+        rules.map_or(&[], Vec::as_slice)
+    }
+
     /// Adds an identity or changes its labels; returns the selectors affected,
     /// of those whose identities somebody asked for.
     pub fn add_identity(&mut self, id: NumericIdentity, labels: LabelSet) -> Vec<SelectorId> {

@@ -95,6 +95,10 @@ fn picture(c: &Cluster) -> Vec<String> {
             .iter()
             .map(|(p, e)| format!("{p} {}", labels(e.id))),
     );
+    for ip in ["10.0.1.1", "10.0.1.2", "10.0.1.4", "192.168.0.1"] {
+        let of = c.identity_at(ip.parse().unwrap(), None);
+        all.push(format!("{ip} is {}", labels(of)));
+    }
     all.extend(c.diagnostics().iter().map(|d| d.message.clone()));
     for endpoint in c.endpoints() {
         let Ok(policy) = c.policy(endpoint) else {
@@ -160,6 +164,30 @@ status:
   networking: {addressing: [{ipv4: 10.0.1.2}], node: 192.168.0.1}
 ";
     let pool = objects(&pool);
+    grows_as_built(&pool);
+    // Pods that nothing else speaks of are followed one by one.
+    let workloads = ["Deployment", "CiliumEndpoint", "CiliumIdentity"];
+    let mut pool = pool;
+    pool.retain(|o| !workloads.contains(&o.kind()));
+    let named = pod("web-2", "app: web", "10.0.1.1");
+    let more = named.clone()
+        + &named.replace("containerPort: 8080", "containerPort: 8081")
+        + &pod("web-0", "app: other", "10.0.1.4")
+        + &pod("on-node", "app: web", "192.168.0.1")
+            .replace("spec: {", "spec: {hostNetwork: true, ")
+        + &pod("db-1", "app: db", "10.0.1.2").replace("namespace: prod", "namespace: test")
+        + "---
+apiVersion: v1
+kind: Namespace
+metadata: {name: prod, labels: {team: green}}
+";
+    pool.extend(objects(&more));
+    grows_as_built(&pool);
+}
+
+/// A cluster to which objects come and go at random is the one that is built
+/// of those that are left.
+fn grows_as_built(pool: &[Object]) {
     let options = || ClusterOptions {
         resolved_names: [(
             "a.example.com".to_owned(),

@@ -216,6 +216,55 @@ fn every_kind_of_change_is_followed() {
     assert_eq!(f.published.endpoint_number("prod/web", "Pod"), before);
 }
 
+/// Whatever comes and goes, at any time image and maps are the cluster's.
+#[test]
+fn changes_at_random_are_followed() {
+    let apps = ["web", "front", "db"];
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |n: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % n
+    };
+    let mut f = Follower::new(&(namespace("prod", "team: a") + &policy("web", WEB)));
+    for _ in 0..150 {
+        let (name, app) = (format!("pod-{}", below(8)), apps[below(3) as usize]);
+        match below(10) {
+            0..4 => {
+                let ip = format!("10.0.0.{}", 1 + below(20));
+                f.upsert(&named(&name, app, &ip, 80 + below(2) as u16))
+            }
+            4 | 5 => f.remove("Pod", "prod", &name),
+            6 => f.upsert(&namespace(
+                "prod",
+                ["team: a", "team: b"][below(2) as usize],
+            )),
+            7 => {
+                let spec = [
+                    format!("{{endpointSelector: {{matchLabels: {{app: {app}}}}}, ingress: [{{fromEntities: [cluster]}}]}}"),
+                    format!("{{endpointSelector: {{}}, egressDeny: [{{toEndpoints: [{{matchLabels: {{app: {app}}}}}]}}]}}"),
+                    "{endpointSelector: {}, egress: [{toCIDR: [192.0.2.0/24, 198.51.100.0/24], toPorts: [{ports: [{port: http}]}]}]}".to_owned(),
+                    WEB.to_owned(),
+                ];
+                let spec = &spec[below(4) as usize];
+                f.upsert(&policy(&format!("p{}", below(3)), spec))
+            }
+            8 => f.remove("CiliumNetworkPolicy", "prod", &format!("p{}", below(3))),
+            _ => {
+                let group = format!(
+                    "---\napiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: {{name: office}}\nspec: {{externalCIDRs: [192.0.{}.0/24]}}\n",
+                    2 + below(2)
+                );
+                f.upsert(&group)
+            }
+        };
+        if below(5) == 0 {
+            f.published.end_grace_period();
+        }
+    }
+}
+
 #[test]
 fn an_identity_that_joins_a_class_moves_by_words() {
     let mut f = Follower::new(
