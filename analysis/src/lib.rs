@@ -11,6 +11,7 @@
 pub mod connection;
 pub mod connectivity;
 pub mod coverage;
+pub mod lint;
 pub mod peer;
 pub mod ports;
 pub mod recorded;

@@ -8,13 +8,14 @@
 use crate::agent_config::Agent;
 use crate::input::Input;
 use netverdict::cluster::{
-    Cluster, ClusterOptions, NAMED_PORT, NO_CIDR_GROUP, NO_NAMESPACE, NO_SERVICE,
+    Cluster, ClusterOptions, NAMED_PORT, NO_CIDR_GROUP, NO_IDENTITY_LABEL, NO_NAMESPACE, NO_SERVICE,
 };
 use netverdict::diagnostic::{Diagnostic, Severity};
 use netverdict::object::load::{DUPLICATE, Outcome, Stage, duplicates};
 use netverdict::object::template;
 use netverdict::source::{Sources, Span};
 use netverdict::yaml;
+use netverdict_analysis::lint;
 use std::path::Path;
 
 /// Everything there is to say, by place.
@@ -59,6 +60,19 @@ fn together(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
     };
     let cluster = Cluster::build(agent.config.clone(), options, input.objects().cloned());
     let mut found = cluster.diagnostics().to_vec();
+    let told = lint::check(input.objects(), &cluster);
+    // Of a key that is no label at all more is said than that.
+    let keys: Vec<Span> = told
+        .iter()
+        .filter(|d| d.code == lint::NAMESPACE_KEY)
+        .map(|d| d.span)
+        .collect();
+    found.retain(|d| {
+        let inside =
+            |k: &Span| k.source == d.span.source && d.span.start <= k.start && k.end <= d.span.end;
+        d.code != NO_IDENTITY_LABEL || !keys.iter().any(inside)
+    });
+    found.extend(told);
     for diagnostic in &mut found {
         // Few repositories hold everything that a cluster does: what is not
         // there is a mistake when something of nearly that name is.

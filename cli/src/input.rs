@@ -68,9 +68,13 @@ impl Input {
     /// When an argument means nothing. Files that cannot be read are in
     /// [`Self::failures`].
     pub(crate) fn read(paths: &[PathBuf], options: &LoadOptions<'_>) -> Result<Self, Failure> {
-        let places = places(paths)?;
+        Ok(Self::of(&places(paths)?, options))
+    }
+
+    /// Reads and loads these places.
+    pub(crate) fn of(places: &[Place], options: &LoadOptions<'_>) -> Self {
         let mut input = Self::default();
-        for (place, read) in places.iter().zip(read_all(&places, options)) {
+        for (place, read) in places.iter().zip(read_all(places, options)) {
             match read {
                 Ok(read) => {
                     let source = input.sources.add(place.to_string(), read.text);
@@ -89,7 +93,7 @@ impl Input {
                 }
             }
         }
-        Ok(input)
+        input
     }
 
     /// How many documents there are.

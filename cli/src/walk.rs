@@ -76,6 +76,10 @@ fn places_of(argument: &Path) -> Result<Vec<Place>, Failure> {
 }
 
 fn has_ending(path: &Path) -> bool {
+    // What a project says of its checks is no object.
+    if path.file_name().is_some_and(|n| n == crate::settings::NAME) {
+        return false;
+    }
     let ending = path.extension().and_then(|e| e.to_str());
     ending.is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }

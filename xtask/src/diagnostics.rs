@@ -1,9 +1,11 @@
 //! The catalogue of diagnostic codes, read from where they are declared.
 //!
 //! In: the Rust sources of the crates that report diagnostics. Out:
-//! `docs/diagnostics.md`. Codes are constants of the module that reports them
-//! (`pub const NAME: Code = Code::new(number, severity, title)`), and the
-//! comment above one is its explanation.
+//! `docs/diagnostics.md`, and the same for programs, `analysis/codes.json`.
+//! Codes are constants of the module that reports them (`pub const NAME: Code =
+//! Code::new(number, severity, title)`), and the comment above one is its
+//! explanation. `testdata/lint` has for some of them why, how to mend it, and
+//! examples; those of `analysis::lint` all have.
 
 use crate::job::root;
 use std::collections::BTreeMap;
@@ -18,9 +20,19 @@ struct Declared {
     title: String,
     text: String,
     file: String,
+    example: Option<Example>,
 }
 
-const HUNDREDS: [(u16, &str); 10] = [
+/// What `testdata/lint` tells of a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Example {
+    why: String,
+    fix: String,
+    wrong: String,
+    right: String,
+}
+
+const HUNDREDS: [(u16, &str); 11] = [
     (1, "Reading YAML and JSON"),
     (2, "Decoding objects"),
     (3, "Refused by the API server's schema"),
@@ -31,10 +43,38 @@ const HUNDREDS: [(u16, &str); 10] = [
     (8, "Limits"),
     (9, "Input that cannot be known"),
     (10, "Accepted, and hardly meant"),
+    (11, "Suppressions"),
 ];
 
 /// The text of `docs/diagnostics.md`.
 pub(crate) fn page() -> Result<String, String> {
+    Ok(render(&catalogue()?))
+}
+
+/// The text of `analysis/codes.json`.
+pub(crate) fn json() -> Result<String, String> {
+    let codes = catalogue()?;
+    let codes: Vec<serde_json::Value> = codes
+        .values()
+        .map(|c| {
+            let of = |part: fn(&Example) -> &String| c.example.as_ref().map(part);
+            serde_json::json!({
+                "code": format!("NV{:04}", c.number),
+                "severity": c.severity,
+                "title": c.title,
+                "text": c.text,
+                "why": of(|e| &e.why),
+                "fix": of(|e| &e.fix),
+                "wrong": of(|e| &e.wrong),
+                "right": of(|e| &e.right),
+            })
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&codes).map_err(|e| e.to_string())?;
+    Ok(text + "\n")
+}
+
+fn catalogue() -> Result<BTreeMap<u16, Declared>, String> {
     let mut codes = BTreeMap::new();
     for crate_folder in ["core/src", "analysis/src"] {
         let folder = root().join(crate_folder);
@@ -54,7 +94,49 @@ pub(crate) fn page() -> Result<String, String> {
             }
         }
     }
-    Ok(render(&codes))
+    examples(&mut codes)?;
+    let lacking = |c: &&Declared| {
+        c.file.starts_with("analysis/src/lint") && c.example.is_none() && c.number / 100 != 11
+    };
+    if let Some(code) = codes.values().find(lacking) {
+        return Err(format!(
+            "NV{:04} has no example in testdata/lint",
+            code.number
+        ));
+    }
+    Ok(codes)
+}
+
+fn examples(codes: &mut BTreeMap<u16, Declared>) -> Result<(), String> {
+    let folder = root().join("testdata/lint");
+    for entry in std::fs::read_dir(&folder).map_err(|e| e.to_string())? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let number = name.strip_prefix("NV").and_then(|n| n.parse().ok());
+        let code = number.and_then(|n: u16| codes.get_mut(&n));
+        let code = code.ok_or_else(|| format!("testdata/lint: nothing reports {name}"))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
+        code.example = Some(example(&text).ok_or_else(|| format!("{name}: no example"))?);
+    }
+    Ok(())
+}
+
+/// Reads `# why: …`, `# fix: …`, `# wrong` and `# right`.
+fn example(text: &str) -> Option<Example> {
+    let (head, rest) = text.split_once("\n# wrong\n")?;
+    let (wrong, right) = rest.split_once("# right\n")?;
+    let words: Vec<&str> = head
+        .lines()
+        .map(|l| l.trim_start_matches(['#', ' ']))
+        .collect();
+    let words = words.join(" ");
+    let (why, fix) = words.strip_prefix("why: ")?.split_once(" fix: ")?;
+    Some(Example {
+        why: why.to_owned(),
+        fix: fix.to_owned(),
+        wrong: wrong.to_owned(),
+        right: right.to_owned(),
+    })
 }
 
 fn render(codes: &BTreeMap<u16, Declared>) -> String {
@@ -84,6 +166,22 @@ fn render(codes: &BTreeMap<u16, Declared>) -> String {
                 code.severity,
                 code.title,
                 code.text.replace('|', "\\|")
+            );
+        }
+        for code in codes.values().filter(|c| c.number / 100 == hundred) {
+            let Some(example) = &code.example else {
+                continue;
+            };
+            let Example {
+                why,
+                fix,
+                wrong,
+                right,
+            } = example;
+            let _ = write!(
+                page,
+                "\n### NV{:04}: {}\n\n{why}\n\nTo mend it: {fix}\n\n```yaml\n# wrong\n{wrong}```\n\n```yaml\n# right\n{right}```\n",
+                code.number, code.title
             );
         }
     }
@@ -145,6 +243,7 @@ fn parse(declaration: &str) -> Option<Declared> {
         title: title.to_owned(),
         text: String::new(),
         file: String::new(),
+        example: None,
     })
 }
 

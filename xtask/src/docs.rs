@@ -7,6 +7,7 @@ use crate::{diagnostics, limits, rules};
 pub(crate) fn run(check: bool) -> Result<(), String> {
     let pages = [
         ("docs/diagnostics.md", diagnostics::page()?),
+        ("analysis/codes.json", diagnostics::json()?),
         ("docs/limits.md", limits::page()),
         ("testdata/coverage.md", rules::page()?),
     ];

@@ -6,11 +6,19 @@ use crate::exit::{Exit, Failure};
 use crate::finding;
 use crate::fix;
 use crate::input::{Input, Tally};
+use crate::junit::{self, Suite};
 use crate::report;
+use crate::sarif;
+use crate::settings::AllSettings;
 use crate::style::{self, count};
+use crate::walk::places;
 use clap::{Args, ValueEnum};
 use netverdict::diagnostic::{Diagnostic, JsonDiagnostic, JsonSpan, Severity};
 use netverdict::object::load::{LoadOptions, Outcome, Strictness};
+use netverdict::source::SourceId;
+use netverdict_analysis::lint::catalogue;
+use netverdict_analysis::lint::suppression::{Sifted, sift};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -27,6 +35,9 @@ pub(crate) struct CheckArgs {
     /// Apply the fixes that are certain.
     #[arg(long)]
     fix: bool,
+    /// Say what a code means, with an example, and check nothing.
+    #[arg(long, value_name = "CODE")]
+    explain: Option<String>,
     /// Show findings of this severity and above.
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     min_severity: Level,
@@ -70,18 +81,38 @@ enum CheckFormat {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
+    /// JUnit's XML, for build servers.
+    Junit,
+}
+
+/// What was read, and what there is to say of it.
+struct Checked {
+    input: Input,
+    found: Vec<Diagnostic>,
+    /// What comments keep quiet, with their reasons.
+    suppressed: Vec<(Diagnostic, String)>,
 }
 
 /// Checks, prints, and says whether there was something.
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let (mut input, mut found) = examine(args)?;
+    if let Some(code) = &args.explain {
+        return explain(code);
+    }
+    let mut checked = examine(args)?;
     if args.fix {
-        let fixed = fix::apply(&input, &found)?;
+        let fixed = fix::apply(&checked.input, &checked.found)?;
         if fixed > 0 {
             anstream::eprintln!("fixed {}", count(fixed, "finding"));
-            (input, found) = examine(args)?;
+            checked = examine(args)?;
         }
     }
+    let Checked {
+        input,
+        found,
+        suppressed,
+    } = checked;
     for failure in &input.failures {
         failure.print();
     }
@@ -90,6 +121,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         CheckFormat::Text => print_text(&mut out, args, &input, &found)?,
         CheckFormat::Json => print_json(&mut out, args, &input, &found)?,
         CheckFormat::Github => print_github(&mut out, args, &input, &found)?,
+        CheckFormat::Sarif => {
+            let told: Vec<&Diagnostic> = shown(args, &found).collect();
+            let log = sarif::log(&told, &suppressed, &input.sources);
+            serde_json::to_writer_pretty(&mut out, &log).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+        CheckFormat::Junit => print_junit(&mut out, args, &input, &found)?,
     }
     out.flush()?;
     let threshold = args.fail_on.severity();
@@ -102,16 +140,59 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// Says what a code means.
+fn explain(code: &str) -> Result<Exit, Failure> {
+    let code = code.to_uppercase();
+    let all = catalogue();
+    let Some(known) = all.iter().find(|e| e.code == code) else {
+        let message = format!("no diagnostic has the code `{}`", style::clean(&code));
+        return Err(Failure::new(message).help("codes look like `NV1001`"));
+    };
+    let mut out = anstream::stdout().lock();
+    let (strong, faint) = (style::STRONG, style::FAINT);
+    let (severity, title) = (&known.severity, &known.title);
+    writeln!(out, "{strong}{code}: {title}{strong:#} ({severity})")?;
+    writeln!(out, "{}", known.text)?;
+    if let (Some(why), Some(fix)) = (&known.why, &known.fix) {
+        writeln!(out, "\n{why}\nTo mend it: {fix}")?;
+    }
+    for (name, example) in [("wrong", &known.wrong), ("right", &known.right)] {
+        if let Some(example) = example {
+            write!(out, "\n{faint}# {name}{faint:#}\n{example}")?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
 /// Reads everything and collects what there is to say, by place.
-fn examine(args: &CheckArgs) -> Result<(Input, Vec<Diagnostic>), Failure> {
+fn examine(args: &CheckArgs) -> Result<Checked, Failure> {
     let agent = args.config.agent()?;
     let mut options = LoadOptions::new(&agent.config);
     if args.strict {
         options.strictness = Strictness::ApiServer;
     }
-    let input = Input::read(&args.paths, &options)?;
+    let mut places = places(&args.paths)?;
+    let (settings, _) = AllSettings::read(&places, 0)?;
+    places.retain(|p| !settings.leaves_out(p));
+    let (settings, texts) = AllSettings::read(&places, places.len())?;
+    let mut input = Input::of(&places, &options);
     let found = finding::all(&input, &agent);
-    Ok((input, found))
+    let ids = input.files.iter().map(|f| f.source);
+    let Sifted {
+        found, suppressed, ..
+    } = sift(found, &input.sources, ids);
+    let place_of = |id: SourceId| places.get(id.0 as usize);
+    let mut found = settings.sift(found, place_of);
+    found.extend(settings.found);
+    for (name, text) in texts {
+        input.sources.add(name, text);
+    }
+    found.sort_by_key(|d| (d.span.source, d.span.start, d.code.number()));
+    Ok(Checked {
+        input,
+        found,
+        suppressed,
+    })
 }
 
 /// How many findings there are.
@@ -275,6 +356,31 @@ fn print_json(
     };
     serde_json::to_writer_pretty(&mut *out, &report)?;
     writeln!(out)
+}
+
+/// A suite for every file, and one for what stands in none.
+fn print_junit(
+    out: &mut dyn Write,
+    args: &CheckArgs,
+    input: &Input,
+    found: &[Diagnostic],
+) -> io::Result<()> {
+    let mut suites: BTreeMap<SourceId, Suite<'_>> = BTreeMap::new();
+    let suite = |file: String| Suite {
+        file,
+        found: Vec::new(),
+    };
+    for file in &input.files {
+        suites.insert(file.source, suite(file.place.to_string()));
+    }
+    for diagnostic in shown(args, found) {
+        let id = diagnostic.span.source;
+        let name = || input.sources.get(id).map_or("", |s| s.name()).to_owned();
+        let of_file = suites.entry(id).or_insert_with(|| suite(name()));
+        of_file.found.push(diagnostic);
+    }
+    let suites: Vec<Suite<'_>> = suites.into_values().collect();
+    junit::write(out, &suites, args.fail_on.severity(), &input.sources)
 }
 
 /// Workflow commands, as

@@ -5,7 +5,7 @@ use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
 use crate::policy_map::{Entry, Key, PolicyMap, StandInProxyPorts};
 use crate::resolve::{Filter, ResolveError, SelectorPolicy, SubjectPolicy};
-use crate::rule::{L7Rules, RuleVerdict};
+use crate::rule::{L7Rules, Rule, RuleVerdict};
 use crate::selector::SelectorIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -134,20 +134,8 @@ impl Cluster {
         if let Some(known) = cached(self) {
             return known;
         }
-        let resolved = self.repository.resolve(id, labels).map(|subject| {
-            let own_port = |name: &Arc<str>, protocol: u8| {
-                let (own, port) = ports.get(name)?;
-                (*own == protocol).then_some(*port)
-            };
-            let map = PolicyMap::new(
-                &subject,
-                self.repository.selectors(),
-                &own_port,
-                &self.named_ports,
-                &mut StandInProxyPorts::default(),
-            );
-            Arc::new(ResolvedPolicy { subject, map })
-        });
+        let subject = self.repository.resolve(id, labels);
+        let resolved = subject.map(|s| Arc::new(self.distilled(s, ports)));
         let mut all = self
             .policies
             .0
@@ -155,5 +143,35 @@ impl Cluster {
             .unwrap_or_else(PoisonError::into_inner);
         all.insert(key, resolved.clone());
         resolved
+    }
+
+    /// The policy of an endpoint as it would be without one of its rules.
+    ///
+    /// # Errors
+    /// As [`Self::policy`].
+    pub fn policy_without(
+        &self,
+        endpoint: &Endpoint,
+        rule: &Arc<Rule>,
+    ) -> Result<ResolvedPolicy, ResolveError> {
+        let (id, labels) = (endpoint.identity, &endpoint.labels);
+        let applying = self.repository.applying(id, labels).without(rule);
+        let subject = self.repository.resolve_applying(id, applying)?;
+        Ok(self.distilled(subject, &endpoint.named_ports))
+    }
+
+    fn distilled(&self, subject: SubjectPolicy, ports: &PodPorts) -> ResolvedPolicy {
+        let own_port = |name: &Arc<str>, protocol: u8| {
+            let (own, port) = ports.get(name)?;
+            (*own == protocol).then_some(*port)
+        };
+        let map = PolicyMap::new(
+            &subject,
+            self.repository.selectors(),
+            &own_port,
+            &self.named_ports,
+            &mut StandInProxyPorts::default(),
+        );
+        ResolvedPolicy { subject, map }
     }
 }

@@ -41,6 +41,15 @@ impl Hash for Applying {
 }
 
 impl Applying {
+    /// The same without one rule.
+    #[must_use]
+    pub fn without(mut self, rule: &Arc<Rule>) -> Self {
+        for rules in &mut self.rules {
+            rules.retain(|r| !Arc::ptr_eq(r, rule));
+        }
+        self
+    }
+
     fn kind(&self) -> (bool, bool, bool, &str, [usize; 2]) {
         let counts = self.rules.each_ref().map(Vec::len);
         (self.off, self.always, self.is_host, &self.namespace, counts)

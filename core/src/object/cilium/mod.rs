@@ -52,6 +52,9 @@ pub struct PolicySpec {
     pub egress: Vec<PolicyMember>,
     /// `egressDeny` members.
     pub egress_deny: Vec<PolicyMember>,
+    /// Those of the four lists that are there and empty, as `[]`: they do
+    /// nothing.
+    pub empty_lists: Vec<Spanned<String>>,
     /// `labels`: (source, key, value); an absent source is empty.
     pub labels: Vec<RuleLabel>,
     /// `enableDefaultDeny.ingress` as written.

@@ -120,6 +120,7 @@ impl Decode for PolicySpec {
                 ingress_deny: members(f, "ingressDeny", ingress_deny_member),
                 egress: members(f, "egress", egress_member),
                 egress_deny: members(f, "egressDeny", egress_deny_member),
+                empty_lists: empty_lists(f, &["ingress", "ingressDeny", "egress", "egressDeny"]),
                 labels: f.get("labels"),
                 default_deny_ingress,
                 default_deny_egress,

@@ -1,0 +1,66 @@
+//! What is accepted and probably not meant.
+//!
+//! In: objects, and the cluster they make. Out: diagnostics. Each family of
+//! rules has a module; `testdata/lint` has for each of its codes why, how to
+//! mend it, and an example of the mistake and one without it, which are tested
+//! and shown in `docs/diagnostics.md`.
+//!
+//! What only whole clusters show is said only where workloads are given, and
+//! never of what a variable decides that nobody has filled in.
+
+mod catalogue;
+mod isolation;
+mod member;
+mod name;
+mod peer;
+mod port;
+mod prefix;
+mod proxy;
+mod selector;
+pub mod settings;
+pub mod suppression;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{Explanation, catalogue};
+pub use isolation::{
+    DENY_ALONE, DENY_POLICY_OPEN, EMPTY_DIRECTION, HOST_LOCKED_OUT, SILENT_DIRECTION,
+    SYSTEM_ISOLATED,
+};
+pub use name::{ANY_NAME, MANY_NAMES, NAME_REFUSED, NAMES_ON_EVERY_PORT, ONE_LABEL};
+pub use peer::{API_SERVER_POD, EVERY_NAMESPACE, JOINED_PEER, OWN_NAMESPACE, SPLIT_PEER};
+pub use port::{DENY_EVERY_PROTOCOL, DNS_BY_UDP};
+pub use prefix::{DENY_EXCEPT, METADATA_SERVICE, ONE_FAMILY, WORLD_EVERY_PORT, WORLD_PREFIX};
+pub use proxy::{GET_ALONE, OPEN_LAYER_7, VOID_LAYER_7};
+pub use selector::{NAMESPACE_KEY, RUN_LABEL};
+
+use netverdict::cluster::Cluster;
+use netverdict::diagnostic::{Diagnostic, Findings};
+use netverdict::object::Object;
+
+/// Every finding about objects, by place. `objects` are looked at one by one,
+/// also those of which `cluster` has a later one with the same name.
+#[must_use]
+pub fn check<'o>(
+    objects: impl IntoIterator<Item = &'o Object>,
+    cluster: &Cluster,
+) -> Vec<Diagnostic> {
+    let mut all = Vec::new();
+    for object in objects {
+        let mut found = Findings::default();
+        isolation::check(object, &mut found);
+        name::check(object, &mut found);
+        peer::check(object, cluster, &mut found);
+        port::check(object, &mut found);
+        prefix::check(object, cluster, &mut found);
+        proxy::check(object, &mut found);
+        selector::check(object, cluster, &mut found);
+        all.extend(found.finish());
+    }
+    all.extend(isolation::check_together(cluster));
+    all.extend(name::check_together(cluster));
+    all.extend(proxy::check_together(cluster));
+    all.sort_by_key(|d| (d.span, d.code.number()));
+    all.dedup();
+    all
+}
