@@ -428,11 +428,9 @@ type Flow struct {
 
 // Rule is a rule and where it is written.
 type Rule struct {
-	Rule   string `json:"rule"` // Kind/namespace/name
-	Path   string `json:"path"`
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
+	Rule string `json:"rule"` // Kind/namespace/name, Kind/name of clusterwide objects
+	Path string `json:"path"` // the field
+	At   string `json:"at"`   // file:line:column
 }
 
 // Key is the key of a policy map's entry.
@@ -443,19 +441,32 @@ type Key struct {
 	PortPrefix uint8  `json:"portPrefix"`
 }
 
+// Redirect is where a side sends a flow.
+type Redirect struct {
+	Parser    string   `json:"parser"` // "http", "dns", "tls" or "crd"
+	Listener  string   `json:"listener"`
+	Port      uint16   `json:"port"`
+	Protocol  string   `json:"protocol"`
+	ProxyPort uint16   `json:"proxyPort"`
+	Rules     []string `json:"rules"`
+}
+
 // Side is what the policy of one side of a flow says.
 type Side struct {
-	Subject   string   `json:"subject"`
-	Verdict   string   `json:"verdict"`
-	Why       []string `json:"why"`
-	Peer      *uint32  `json:"peer"`
-	Match     string   `json:"match"`
-	Key       *Key     `json:"key"`
-	Code      int16    `json:"code"`
-	ProxyPort uint16   `json:"proxyPort"`
-	Parser    string   `json:"parser"`
-	Auth      uint8    `json:"auth"`
-	Rules     []Rule   `json:"rules"`
+	Direction string    `json:"direction"`
+	Subject   string    `json:"subject"`
+	Verdict   string    `json:"verdict"`
+	Why       []string  `json:"why"`
+	Peer      *uint32   `json:"peer"`
+	MatchType string    `json:"matchType"`
+	Hubble    string    `json:"hubble"`
+	Code      int16     `json:"code"`
+	Key       *Key      `json:"key"`
+	Redirect  *Redirect `json:"redirect"`
+	// Authentication that is required: "spire", "test-always-fail", a number.
+	Authentication string `json:"authentication"`
+	Rules          []Rule `json:"rules"`
+	DefaultDenyBy  []Rule `json:"defaultDenyBy"`
 	// Explanation has every candidate, as `netverdict explain -o json` prints it.
 	Explanation json.RawMessage `json:"explanation"`
 }

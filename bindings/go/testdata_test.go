@@ -249,8 +249,11 @@ func compareSide(t *testing.T, engine *Engine, what string, found *Side, expecte
 	var rules []string
 	for _, rule := range found.Rules {
 		name := rule.Rule
-		if rule.Line != 0 {
-			name += "@" + strconv.Itoa(rule.Line)
+		if strings.Count(name, "/") == 1 {
+			name = strings.Replace(name, "/", "//", 1)
+		}
+		if place := strings.Split(rule.At, ":"); len(place) > 2 {
+			name += "@" + place[len(place)-2]
 		}
 		rules = append(rules, name)
 	}
@@ -261,8 +264,13 @@ func compareSide(t *testing.T, engine *Engine, what string, found *Side, expecte
 			unique = append(unique, rule)
 		}
 	}
-	if found.Verdict != expected.Verdict || found.Match != expected.Match || found.Code != expected.Code ||
-		found.Parser != expected.Parser || found.Auth != expected.Auth ||
+	var parser string
+	if found.Redirect != nil {
+		parser = found.Redirect.Parser
+	}
+	auth := []string{"", "spire", "test-always-fail"}[expected.Auth]
+	if found.Verdict != expected.Verdict || found.MatchType != expected.Match || found.Code != expected.Code ||
+		parser != expected.Parser || found.Authentication != auth ||
 		strings.Join(unique, " ") != strings.Join(expected.Rules, " ") {
 		t.Errorf("%s: %+v %v, not %+v", what, *found, unique, *expected)
 	}

@@ -12,12 +12,10 @@ use crate::world::World;
 use anstyle::Style;
 use clap::Args;
 use netverdict::cluster::{
-    FlowAnswer, Layer7, Layer7Answer, Layer7Outcome, Layer7Side, TriedLayer7,
+    FlowAnswer, JsonLayer7, Layer7, Layer7Answer, Layer7Outcome, Layer7Side, TriedLayer7,
 };
-use netverdict::explain::JsonPlace;
 use netverdict::l7::{Request, Secrets};
 use netverdict::source::Sources;
-use serde::Serialize;
 use std::io::{self, Write};
 
 /// What is sent.
@@ -43,14 +41,11 @@ pub(crate) struct Sent {
     request: Option<Request>,
     query: Option<String>,
     server_name: Option<String>,
-    /// In words.
-    what: String,
 }
 
 impl SentArgs {
     /// Reads the arguments; `None` without any.
     pub(crate) fn read(&self) -> Result<Option<Sent>, Failure> {
-        let mut what = Vec::new();
         let mut request = None;
         if let Some(text) = &self.http {
             let mut own = read_request(text)?;
@@ -60,24 +55,15 @@ impl SentArgs {
                     .ok_or_else(|| Failure::new(format!("`--header {header}` has no colon")))?;
                 own.add(name.trim(), value.trim());
             }
-            what.push(
-                text.split_whitespace()
-                    .take(2)
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            );
             request = Some(own);
         }
-        what.extend(self.dns.as_ref().map(|name| format!("a query for {name}")));
-        what.extend(self.sni.as_ref().map(|name| format!("TLS to {name}")));
-        if what.is_empty() {
+        if request.is_none() && self.dns.is_none() && self.sni.is_none() {
             return Ok(None);
         }
         Ok(Some(Sent {
             request,
             query: self.dns.clone(),
             server_name: self.sni.clone(),
-            what: what.join(", "),
         }))
     }
 }
@@ -103,6 +89,19 @@ fn read_request(text: &str) -> Result<Request, Failure> {
 }
 
 impl Sent {
+    fn layer7(&self) -> Layer7<'_> {
+        Layer7 {
+            server_name: self.server_name.as_deref(),
+            request: self.request.clone(),
+            query: self.query.as_deref(),
+        }
+    }
+
+    /// The answer for programs.
+    pub(crate) fn json(&self, answer: &Layer7Answer, sources: &Sources) -> JsonLayer7 {
+        JsonLayer7::new(&self.layer7(), answer, sources)
+    }
+
     /// Asks what becomes of it.
     pub(crate) fn ask(
         &self,
@@ -110,16 +109,11 @@ impl Sent {
         question: &Question,
         flow: &FlowAnswer,
     ) -> Layer7Answer {
-        let sent = Layer7 {
-            server_name: self.server_name.as_deref(),
-            request: self.request.clone(),
-            query: self.query.as_deref(),
-        };
         // Files may hold secrets, and none of them is read.
         let secrets = Secrets::default();
         world
             .cluster
-            .layer7(&question.flow(), flow, &sent, &secrets)
+            .layer7(&question.flow(), flow, &self.layer7(), &secrets)
     }
 
     /// Writes the answer: the rules that decide, or all that were tried.
@@ -139,7 +133,7 @@ impl Sent {
         writeln!(
             out,
             "\n{strong}layer 7{strong:#}: {} {look}{said}{look:#}",
-            clean(&self.what)
+            clean(&self.layer7().to_string())
         )?;
         if let Layer7Outcome::Unknown(why) = outcome {
             writeln!(out, "  {}", clean(why))?;
@@ -226,69 +220,5 @@ pub(crate) fn exit(answer: &Layer7Answer, flow: Exit) -> Exit {
         Some(Layer7Outcome::Unknown(_)) => Exit::Invalid,
         Some(outcome) if outcome.passes() => flow,
         Some(_) => Exit::Denied,
-    }
-}
-
-/// The answer for programs.
-#[derive(Debug, Serialize)]
-pub(crate) struct JsonLayer7 {
-    sent: String,
-    outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    egress: Option<JsonLayer7Side>,
-    ingress: Option<JsonLayer7Side>,
-    /// Headers of the request as it arrives.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    headers: Vec<(String, String)>,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonLayer7Side {
-    outcome: &'static str,
-    tried: Vec<JsonTried>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    missing: Vec<(String, String)>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    rejected: Vec<(String, String)>,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonTried {
-    wanted: String,
-    at: String,
-    /// Why it does not match; left out when it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    miss: Option<String>,
-    rules: Vec<JsonPlace>,
-}
-
-impl JsonLayer7 {
-    /// Resolves an answer's places.
-    pub(crate) fn new(sent: &Sent, answer: &Layer7Answer, sources: &Sources) -> Self {
-        let tried = |t: &TriedLayer7| JsonTried {
-            wanted: t.wanted.clone(),
-            at: report::place(sources, t.span),
-            miss: t.miss.clone(),
-            rules: t.rules.iter().map(|r| JsonPlace::new(r, sources)).collect(),
-        };
-        let side = |side: &Layer7Side| JsonLayer7Side {
-            outcome: side.outcome.as_str(),
-            tried: side.tried.iter().map(tried).collect(),
-            missing: side.http.missing.clone(),
-            rejected: side.http.rejected.clone(),
-        };
-        let headers = answer.request.iter().flat_map(Request::headers);
-        Self {
-            sent: sent.what.clone(),
-            outcome: answer.outcome.as_ref().map(Layer7Outcome::as_str),
-            why: match &answer.outcome {
-                Some(Layer7Outcome::Unknown(why)) => Some(why.clone()),
-                _ => None,
-            },
-            egress: answer.egress.as_ref().map(side),
-            ingress: answer.ingress.as_ref().map(side),
-            headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        }
     }
 }

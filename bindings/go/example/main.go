@@ -60,7 +60,7 @@ func run(arguments []string) error {
 			continue
 		}
 		for _, rule := range side.Rules {
-			fmt.Printf("  %s: %s %s (%s:%d)\n", side.Subject, rule.Rule, rule.Path, rule.File, rule.Line)
+			fmt.Printf("  %s: %s %s (%s)\n", side.Subject, rule.Rule, rule.Path, rule.At)
 		}
 	}
 	return nil

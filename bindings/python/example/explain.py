@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     print(f"{source} → {destination} {port}: {why['verdict']}")
     for side in filter(None, (why["egress"], why["ingress"])):
         for rule in side["rules"]:
-            print(f"  {side['subject']}: {rule['rule']} {rule.get('file', '')}:{rule.get('line', '')}")
+            print(f"  {side['subject']}: {rule['rule']} {rule.get('at', '')}")
     return 0
 
 

@@ -31,6 +31,14 @@ def text(value):
     return value if isinstance(value, str) else "\n".join(value) + "\n"
 
 
+def rule(found):
+    """A rule as worlds name it: ``Kind/namespace/name@line``."""
+    name = found["rule"]
+    if name.count("/") == 1:
+        name = name.replace("/", "//")
+    return name + ("@" + found["at"].split(":")[-2] if "at" in found else "")
+
+
 def shop():
     engine = Engine()
     engine.apply("pods.yaml", PODS)
@@ -70,7 +78,7 @@ class Calls(unittest.TestCase):
             self.assertEqual((found[0]["file"], found[0]["line"]), ("bad.yaml", 7))
             why = engine.explain("shop/web", "shop/db", port="5432/TCP")
             self.assertEqual(why["verdict"], "allow")
-            self.assertEqual(why["ingress"]["rules"][0]["line"], 7)
+            self.assertRegex(why["ingress"]["rules"][0]["at"], r":7:\d+$")
             policy = engine.policy("shop/db")
             self.assertTrue(policy.ingress_enforced and not policy.egress_enforced)
             self.assertEqual(len(policy.keys), 12 * len(policy.entries))
@@ -256,10 +264,14 @@ class Worlds(unittest.TestCase):
         self.assertEqual(found is None, expected is None)
         if found is None:
             return
-        rules = {r["rule"] + (f"@{r['line']}" if "line" in r else "") for r in found["rules"]}
+        rules = {rule(r) for r in found["rules"]}
         self.assertEqual(sorted(rules), expected.get("rules", []))
-        for name, nothing in [("verdict", ""), ("match", ""), ("code", 0), ("parser", ""), ("auth", 0)]:
-            self.assertEqual(found[name], expected.get(name, nothing), name)
+        self.assertEqual(found["verdict"], expected.get("verdict", ""))
+        self.assertEqual(found["matchType"], expected.get("match", ""))
+        self.assertEqual(found["code"], expected.get("code", 0))
+        self.assertEqual(found.get("redirect", {}).get("parser", ""), expected.get("parser", ""))
+        authentication = ["", "spire", "test-always-fail"][expected.get("auth", 0)]
+        self.assertEqual(found.get("authentication", ""), authentication)
         if peer := expected.get("peer"):
             self.assertEqual(found["peer"], int(peer) if peer.isdigit() else engine.identity(peer))
 

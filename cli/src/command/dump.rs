@@ -1,12 +1,12 @@
 //! `dump`: every stage on the way from files to verdicts, as JSON.
 
-use crate::command::{identities, map};
+use crate::command::identities;
 use crate::exit::{Exit, Failure};
 use crate::world::{World, WorldArgs};
 use clap::{Args, ValueEnum};
-use netverdict::explain::JsonPlace;
+use netverdict::policy_map::JsonEntry;
 use netverdict::resolve::DirectionPolicy;
-use netverdict::rule::{Direction, Rule, RulePort, RuleVerdict};
+use netverdict::rule::{Direction, JsonPlace, Rule, RulePort, RuleVerdict};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &DumpArgs) -> Result<Exit, Failure> {
             json!({ "ingress": direction(Direction::Ingress), "egress": direction(Direction::Egress) })
         })?,
         Stage::Entries => per_workload(&world, args.workload.as_deref(), |policy| {
-            json!(map::entries(&world, policy))
+            json!(JsonEntry::all(&policy.map, &policy.subject, &world.sources))
         })?,
     };
     let mut out = io::BufWriter::new(io::stdout().lock());

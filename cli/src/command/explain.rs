@@ -4,21 +4,20 @@
 use crate::args::Format;
 use crate::command::verdict::{exit, headline, without_policy};
 use crate::exit::{Exit, Failure};
-use crate::layer7::{self, JsonLayer7};
-use crate::question::{Question, QuestionArgs, protocol_name};
+use crate::layer7;
+use crate::question::{Question, QuestionArgs};
 use crate::report;
-use crate::side::{proxy, said, word};
+use crate::side::{proxy, said};
 use crate::style::{self, clean};
 use crate::world::World;
 use anstyle::Style;
 use clap::Args;
-use netverdict::cluster::{Decision, FlowExplanation, SideAnswer};
+use netverdict::cluster::{Decision, FlowExplanation, JsonFlow, SideAnswer};
 use netverdict::explain::{
     Candidate, ChangeKind, Enforcement, Explanation, Fate, JsonExplanation, PeerMatch,
 };
 use netverdict::rule::{Direction, Rule, RuleVerdict};
 use netverdict::selector::SelectorKind;
-use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -36,28 +35,6 @@ pub(crate) struct ExplainArgs {
     output: Format,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonAnswer {
-    from: String,
-    to: String,
-    protocol: String,
-    port: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icmp_code: Option<u8>,
-    /// True for a fragment whose port is not known; else left out.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    untracked_fragment: bool,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    why: Vec<String>,
-    egress: Option<JsonExplanation>,
-    ingress: Option<JsonExplanation>,
-    /// What becomes of what is sent, if that was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    layer7: Option<JsonLayer7>,
-}
-
 /// Explains.
 pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let (world, question) = args.question.open()?;
@@ -71,27 +48,13 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let layer7 = sent.map(|sent| (sent, sent.ask(&world, &question, answer)));
     let json_layer7 = layer7
         .as_ref()
-        .map(|(sent, answer)| JsonLayer7::new(sent, answer, &world.sources));
+        .map(|(sent, answer)| sent.json(answer, &world.sources));
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         Format::Json => {
             let json = |e: &Explanation| JsonExplanation::new(e, &world.sources);
-            let json = JsonAnswer {
-                from: question.from.to_string(),
-                to: question.to.to_string(),
-                protocol: protocol_name(question.protocol),
-                port: question.port,
-                icmp_code: question.icmp_code,
-                untracked_fragment: question.fragment,
-                verdict: word(&answer.overall),
-                why: match &answer.overall {
-                    Decision::Unknown { why } => why.clone(),
-                    Decision::Verdict(_) => Vec::new(),
-                },
-                egress: egress.as_ref().map(json),
-                ingress: ingress.as_ref().map(json),
-                layer7: json_layer7,
-            };
+            let sides = [egress.as_ref().map(json), ingress.as_ref().map(json)];
+            let json = JsonFlow::new(&question.flow(), &answer.overall, sides, json_layer7);
             serde_json::to_writer_pretty(&mut out, &json)?;
             writeln!(out)?;
         }

@@ -7,10 +7,8 @@ use crate::style;
 use crate::world::{World, WorldArgs};
 use clap::{Args, ValueEnum};
 use netverdict::cluster::ResolvedPolicy;
-use netverdict::explain::JsonPlace;
-use netverdict::policy_map::{Entry, Key, L4Key, key_to_bytes, value_to_bytes};
+use netverdict::policy_map::{JsonEntry, Key, L4Key, key_to_bytes, value_to_bytes};
 use netverdict::rule::Direction;
-use serde::Serialize;
 use std::io::{self, Write};
 
 /// Print the policy map of a workload, as `cilium-dbg bpf policy get` would.
@@ -41,52 +39,6 @@ enum MapFormat {
     Hex,
 }
 
-/// An entry for programs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct JsonEntry {
-    direction: &'static str,
-    identity: u32,
-    protocol: u8,
-    port: u16,
-    port_prefix: u8,
-    deny: bool,
-    proxy_port: u16,
-    auth_type: u8,
-    auth_explicit: bool,
-    precedence: u32,
-    invalid: bool,
-    key: String,
-    value: String,
-    rules: Vec<JsonPlace>,
-}
-
-/// The entries of a policy.
-pub(crate) fn entries(world: &World, policy: &ResolvedPolicy) -> Vec<JsonEntry> {
-    let one = |(key, entry): (Key, &Entry)| JsonEntry {
-        direction: key.direction.as_str(),
-        identity: key.identity.0,
-        protocol: key.l4.protocol,
-        port: key.l4.port,
-        port_prefix: key.l4.port_prefix,
-        deny: entry.is_deny(),
-        proxy_port: entry.proxy_port,
-        auth_type: entry.auth_type(),
-        auth_explicit: entry.auth_explicit(),
-        precedence: entry.precedence.0,
-        invalid: entry.invalid,
-        key: hex(&key_to_bytes(&key)),
-        value: hex(&value_to_bytes(&key, entry)),
-        rules: policy
-            .subject
-            .direction(key.direction)
-            .rules_of(&entry.origin)
-            .map(|r| JsonPlace::new(r, &world.sources))
-            .collect(),
-    };
-    policy.map.entries().into_iter().map(one).collect()
-}
-
 /// Prints it.
 pub(crate) fn run(args: &MapArgs) -> Result<Exit, Failure> {
     let mut world = args.world.open()?;
@@ -102,7 +54,8 @@ pub(crate) fn run(args: &MapArgs) -> Result<Exit, Failure> {
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         MapFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, &entries(&world, &policy))?;
+            let entries = JsonEntry::all(&policy.map, &policy.subject, &world.sources);
+            serde_json::to_writer_pretty(&mut out, &entries)?;
             writeln!(out)?;
         }
         MapFormat::Hex => {

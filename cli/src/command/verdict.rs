@@ -2,16 +2,15 @@
 
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::layer7::{self, JsonLayer7};
-use crate::question::{Question, QuestionArgs, protocol_name};
-use crate::side::{self, JsonSide};
+use crate::layer7;
+use crate::question::{Question, QuestionArgs};
+use crate::side;
 use crate::style::{self, clean};
 use crate::world::World;
 use clap::Args;
-use netverdict::cluster::{Decision, FlowAnswer, Peer};
+use netverdict::cluster::{Decision, FlowAnswer, JsonFlow, Peer};
 use netverdict::policy_map::Verdict;
 use netverdict::rule::Direction;
-use serde::Serialize;
 use std::io::{self, Write};
 
 /// Say what happens to a flow: both sides, and the rule that decides.
@@ -24,28 +23,6 @@ pub(crate) struct VerdictArgs {
     output: Format,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonAnswer<'a> {
-    from: String,
-    to: String,
-    protocol: String,
-    port: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icmp_code: Option<u8>,
-    /// True for a fragment whose port is not known; else left out.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    untracked_fragment: bool,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    why: &'a [String],
-    egress: Option<JsonSide>,
-    ingress: Option<JsonSide>,
-    /// What becomes of what is sent, if that was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    layer7: Option<JsonLayer7>,
-}
-
 /// Answers.
 pub(crate) fn run(args: &VerdictArgs) -> Result<Exit, Failure> {
     let (world, question) = args.question.open()?;
@@ -54,28 +31,13 @@ pub(crate) fn run(args: &VerdictArgs) -> Result<Exit, Failure> {
     let layer7 = sent.map(|sent| (sent, sent.ask(&world, &question, &answer)));
     let json_layer7 = layer7
         .as_ref()
-        .map(|(sent, answer)| JsonLayer7::new(sent, answer, &world.sources));
+        .map(|(sent, answer)| sent.json(answer, &world.sources));
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         Format::Text => write(&mut out, &world, &question, &answer)?,
         Format::Json => {
-            let side = |s: &Option<_>| s.as_ref().map(|s| JsonSide::new(s, &world.sources));
-            let json = JsonAnswer {
-                from: question.from.to_string(),
-                to: question.to.to_string(),
-                protocol: protocol_name(question.protocol),
-                port: question.port,
-                icmp_code: question.icmp_code,
-                untracked_fragment: question.fragment,
-                verdict: side::word(&answer.overall),
-                why: match &answer.overall {
-                    Decision::Unknown { why } => why,
-                    Decision::Verdict(_) => &[],
-                },
-                egress: side(&answer.egress),
-                ingress: side(&answer.ingress),
-                layer7: json_layer7,
-            };
+            let sources = &world.sources;
+            let json = JsonFlow::of_answer(&question.flow(), &answer, json_layer7, sources);
             serde_json::to_writer_pretty(&mut out, &json)?;
             writeln!(out)?;
         }

@@ -29,6 +29,18 @@ pub struct Layer7<'a> {
     pub query: Option<&'a str>,
 }
 
+impl fmt::Display for Layer7<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.request.iter();
+        let request = request.map(|r| format!("{} {}", r.method(), r.path()));
+        let query = self.query.iter().map(|name| format!("a query for {name}"));
+        let names = self.server_name.iter();
+        let names = names.map(|name| format!("TLS to {name}"));
+        let what: Vec<String> = request.chain(query).chain(names).collect();
+        f.write_str(&what.join(", "))
+    }
+}
+
 /// What becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layer7Outcome {

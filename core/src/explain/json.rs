@@ -1,9 +1,9 @@
 //! Explanations as JSON, places resolved.
 
 use super::{Candidate, ChangeKind, Enforcement, Explanation, Fate, PeerMatch, PortMatch};
-use crate::rule::{Rule, RuleVerdict, protocol};
+use crate::rule::{JsonPlace, Rule, RuleVerdict, protocol};
 use crate::selector::SelectorKind;
-use crate::source::{Sources, Span};
+use crate::source::Sources;
 use serde::Serialize;
 
 /// An explanation as `netverdict explain -o json` prints it.
@@ -36,19 +36,6 @@ pub struct JsonExplanation {
     /// The smallest change that turns the verdict round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<JsonChange>,
-}
-
-/// A rule and where it stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct JsonPlace {
-    /// `Kind/namespace/name`, or `Kind/name` for clusterwide objects.
-    pub rule: String,
-    /// Field path of the member.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub path: String,
-    /// `file:line:column`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub at: String,
 }
 
 /// A candidate with its fate.
@@ -153,23 +140,6 @@ impl Candidate {
             _ => {}
         }
         reasons.join("; ")
-    }
-}
-
-impl JsonPlace {
-    /// The place of a rule.
-    #[must_use]
-    pub fn new(rule: &Rule, sources: &Sources) -> Self {
-        let origin = &rule.origin;
-        Self {
-            rule: origin.object.to_string(),
-            path: origin.path.clone(),
-            at: if origin.span == Span::default() {
-                String::new()
-            } else {
-                sources.locate(origin.span)
-            },
-        }
     }
 }
 

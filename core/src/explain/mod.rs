@@ -13,8 +13,9 @@ mod change;
 mod json;
 mod matching;
 
+pub use crate::rule::JsonPlace;
 pub use change::{Change, ChangeKind};
-pub use json::{JsonCandidate, JsonChange, JsonExplanation, JsonPlace};
+pub use json::{JsonCandidate, JsonChange, JsonExplanation};
 pub use matching::{Miss, PeerMatch, PortMatch};
 
 use crate::config::Config;

@@ -6,10 +6,12 @@
 //! only tiers, priorities and verdicts tell rules apart (Cilium 1.20.2
 //! pkg/policy/types/policyentry.go).
 
+mod json;
 mod l7;
 mod port;
 mod translate;
 
+pub use json::JsonPlace;
 pub use l7::{HeaderMatch, HttpRule, L7Rules, Listener, ListenerKind, Mismatch, Place, TlsContext};
 pub use port::{PortProtocol, PortRule, RulePort, protocol};
 pub use translate::{

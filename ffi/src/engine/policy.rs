@@ -3,7 +3,6 @@
 //! In: an endpoint by name, or a subject by number. Out: packed keys and
 //! values, and JSON with the rules behind each entry.
 
-use super::question::JsonRule;
 use super::state::State;
 use super::{ask, json, netverdict_engine, refusal};
 use crate::buffer::{netverdict_buffer, netverdict_str};
@@ -14,7 +13,7 @@ use crate::status::{
     NETVERDICT_NO_POLICY, NETVERDICT_NOT_FOUND, NETVERDICT_PEER, netverdict_status,
 };
 use netverdict::cluster::{ResolvedPolicy, Target};
-use netverdict::policy_map::{Entry, Key, key_to_bytes, value_to_bytes};
+use netverdict::policy_map::{JsonEntry, key_to_bytes, value_to_bytes};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -81,25 +80,6 @@ struct Listing {
     entries: Vec<JsonEntry>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonEntry {
-    direction: &'static str,
-    identity: u32,
-    protocol: u8,
-    port: u16,
-    port_prefix: u8,
-    deny: bool,
-    proxy_port: u16,
-    auth_type: u8,
-    auth_explicit: bool,
-    precedence: u32,
-    /// A leftover of a pass rule, which Cilium's datapath never sees.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    invalid: bool,
-    rules: Vec<JsonRule>,
-}
-
 fn resolved(engine: &State, name: &str) -> Result<(String, Arc<ResolvedPolicy>), Failure> {
     let cluster = engine.cluster();
     let (name, policy) = if name == "host" {
@@ -128,24 +108,6 @@ impl netverdict_policy {
             policy.subject.ingress.enforced,
             policy.subject.egress.enforced,
         ];
-        let one = |(key, entry): (Key, &Entry)| JsonEntry {
-            direction: key.direction.as_str(),
-            identity: key.identity.0,
-            protocol: key.l4.protocol,
-            port: key.l4.port,
-            port_prefix: key.l4.port_prefix,
-            deny: entry.is_deny(),
-            proxy_port: entry.proxy_port,
-            auth_type: entry.auth_type(),
-            auth_explicit: entry.auth_explicit(),
-            precedence: entry.precedence.0,
-            invalid: entry.invalid,
-            rules: {
-                let direction = policy.subject.direction(key.direction);
-                let rules = direction.rules_of(&entry.origin);
-                rules.map(|r| JsonRule::new(r, engine.sources())).collect()
-            },
-        };
         let entries = policy.map.entries();
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for (key, entry) in entries.iter().filter(|(_, e)| !e.invalid) {
@@ -164,7 +126,7 @@ impl netverdict_policy {
                 identity,
                 ingress_enforced,
                 egress_enforced,
-                entries: entries.into_iter().map(one).collect(),
+                entries: JsonEntry::all(&policy.map, &policy.subject, engine.sources()),
             },
         })
     }

@@ -9,12 +9,11 @@ use crate::error::{Failure, netverdict_error};
 use crate::handle::Out;
 use crate::pointer::{self, Place, Sized0};
 use crate::status::{NETVERDICT_JSON, NETVERDICT_NOT_FOUND, NETVERDICT_PEER, netverdict_status};
-use netverdict::cluster::{Decision, Flow, Peer, SideAnswer, Target};
-use netverdict::explain::{Explanation, JsonExplanation};
+use netverdict::cluster::{Flow, JsonFlow, JsonSide, Peer, SideAnswer, Target};
+use netverdict::explain::Explanation;
 use netverdict::identity::Reserved;
-use netverdict::rule::{Rule, protocol};
-use netverdict::source::Sources;
-use serde::{Deserialize, Serialize};
+use netverdict::rule::protocol;
+use serde::Deserialize;
 
 /// A flow, as callers write it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -26,129 +25,6 @@ struct Asked {
     icmp: String,
     icmpv6: String,
     fragment: bool,
-}
-
-/// A rule, and where it is written.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct JsonRule {
-    /// `Kind/namespace/name`.
-    rule: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    path: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    file: String,
-    #[serde(skip_serializing_if = "is_zero")]
-    line: u32,
-    #[serde(skip_serializing_if = "is_zero")]
-    column: u32,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
-}
-
-impl JsonRule {
-    pub(super) fn new(rule: &Rule, sources: &Sources) -> Self {
-        let origin = &rule.origin;
-        let source = sources.get(origin.span.source);
-        let source = source.filter(|_| !origin.is_synthesized());
-        let at = source.map(|s| (s.name().to_owned(), s.position(origin.span.start)));
-        Self {
-            rule: origin.id(),
-            path: origin.path.clone(),
-            line: at.as_ref().map_or(0, |(_, p)| p.line),
-            column: at.as_ref().map_or(0, |(_, p)| p.column),
-            file: at.map(|(file, _)| file).unwrap_or_default(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonFlow {
-    from: String,
-    to: String,
-    protocol: String,
-    port: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icmp_code: Option<u8>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    fragment: bool,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    why: Vec<String>,
-    egress: Option<JsonSide>,
-    ingress: Option<JsonSide>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonSide {
-    subject: String,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    why: Vec<String>,
-    peer: Option<u32>,
-    #[serde(rename = "match")]
-    match_type: &'static str,
-    key: Option<JsonKey>,
-    code: i16,
-    proxy_port: u16,
-    parser: &'static str,
-    auth: u8,
-    rules: Vec<JsonRule>,
-    explanation: Option<JsonExplanation>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonKey {
-    identity: u32,
-    protocol: u8,
-    port: u16,
-    port_prefix: u8,
-}
-
-fn word(decision: &Decision) -> (&'static str, Vec<String>) {
-    match decision {
-        Decision::Verdict(verdict) => (verdict.as_str(), Vec::new()),
-        Decision::Unknown { why } => ("unknown", why.clone()),
-    }
-}
-
-fn side(side: &SideAnswer, explanation: Option<&Explanation>, sources: &Sources) -> JsonSide {
-    let (verdict, why) = word(&side.decision);
-    let redirect = side.entry.as_ref().and_then(|(key, entry)| {
-        let map = &side.policy.as_ref()?.map;
-        map.direction(key.direction).redirect_of(entry)
-    });
-    JsonSide {
-        subject: side.subject.clone(),
-        verdict,
-        why,
-        peer: side.peer.map(|id| id.0),
-        match_type: side.match_type.as_str(),
-        key: side.entry.as_ref().map(|(key, _)| JsonKey {
-            identity: key.identity.0,
-            protocol: key.l4.protocol,
-            port: key.l4.port,
-            port_prefix: key.l4.port_prefix,
-        }),
-        code: side.code,
-        proxy_port: side.proxy_port,
-        parser: redirect.map_or("", |r| r.parser.as_str()),
-        auth: side.auth_type,
-        rules: side
-            .rules
-            .iter()
-            .map(|r| JsonRule::new(r, sources))
-            .collect(),
-        explanation: explanation.map(|e| JsonExplanation::new(e, sources)),
-    }
 }
 
 fn wrong(message: String) -> Failure {
@@ -194,36 +70,30 @@ fn peer(engine: &State, text: &str) -> Result<Peer, Failure> {
     found.map_err(|d| refusal(NETVERDICT_PEER, &d, engine.sources()))
 }
 
-fn explain(engine: &State, question: &str) -> Result<JsonFlow, Failure> {
+fn explain(engine: &State, question: &str) -> Result<JsonFlow<JsonSide>, Failure> {
     let asked: Asked =
         serde_json::from_str(question).map_err(|e| wrong(format!("question: {e}")))?;
     let (protocol, port, icmp_code) = asked.packet()?;
     let (from, to) = (peer(engine, &asked.from)?, peer(engine, &asked.to)?);
-    let why = engine.cluster().explain(&Flow {
+    let flow = Flow {
         from: &from,
         to: &to,
         protocol,
         port,
         icmp_code,
         untracked_fragment: asked.fragment,
-    });
-    let (verdict, open) = word(&why.answer.overall);
-    let name = netverdict::rule::protocol::name(protocol);
-    let told = |s: &Option<SideAnswer>, e: &Option<Explanation>| {
-        s.as_ref().map(|s| side(s, e.as_ref(), engine.sources()))
     };
-    Ok(JsonFlow {
-        from: from.to_string(),
-        to: to.to_string(),
-        protocol: name.map_or_else(|| protocol.to_string(), str::to_owned),
-        port,
-        icmp_code,
-        fragment: asked.fragment,
-        verdict,
-        why: open,
-        egress: told(&why.answer.egress, &why.egress),
-        ingress: told(&why.answer.ingress, &why.ingress),
-    })
+    let why = engine.cluster().explain(&flow);
+    let sources = engine.sources();
+    let told = |side: &Option<SideAnswer>, explanation: &Option<Explanation>| {
+        let side = JsonSide::new(side.as_ref()?, sources);
+        Some(side.explained(explanation.as_ref(), sources))
+    };
+    let sides = [
+        told(&why.answer.egress, &why.egress),
+        told(&why.answer.ingress, &why.ingress),
+    ];
+    Ok(JsonFlow::new(&flow, &why.answer.overall, sides, None))
 }
 
 /// What happens to a flow, and why, as JSON. The question is JSON: `from` and
@@ -232,8 +102,10 @@ fn explain(engine: &State, question: &str) -> Result<JsonFlow, Failure> {
 /// `fragment`: true for a fragment whose port is unknown. The answer has
 /// `verdict` ("allow", "deny", "default-deny", "redirect", "auth-required",
 /// "unknown"), and of each side with a policy, `egress` of the sender and
-/// `ingress` of the receiver, what its policy says, by which rules, and an
-/// `explanation` with every other candidate.
+/// `ingress` of the receiver, what its policy says, by which rules (`rule`, its
+/// `path` and `at`, "file:line:column"), where a `redirect` leads, and an
+/// `explanation` with every other candidate. It is the form that `netverdict
+/// verdict -o json` prints, with explanations.
 ///
 /// # Safety
 /// By the rules of the ABI.

@@ -223,7 +223,7 @@ static void documents(void)
     DONE(netverdict_engine_commit(engine, NULL, error));
     DONE(netverdict_engine_explain(engine,
          text("{\"from\":\"shop/web\",\"to\":\"shop/db\",\"port\":\"5432/TCP\"}"), &json, error));
-    CHECK(has(&json, "{\"rule\":\"NetworkPolicy/shop/db\",\"path\":\"spec.ingress[0].from[0]\",\"file\":\"one\",\"line\":7"));
+    CHECK(has(&json, "{\"rule\":\"NetworkPolicy/shop/db\",\"path\":\"spec.ingress[0].from[0]\",\"at\":\"one:7:"));
 
     /* A policy that is refused for a variable nobody filled in leaves open what it might change. */
     DONE(netverdict_engine_apply(engine, text("open"), text(

@@ -5,7 +5,6 @@ use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::recording::{Recorded, flows};
 use crate::report;
-use crate::side::word;
 use crate::style::{self, clean, count};
 use anstyle::Style;
 use clap::Args;
@@ -257,7 +256,7 @@ fn json(
             Now::Open(_) => ("unknown", None),
             Now::Answer { flow, layer7 } => {
                 let sent = layer7.as_ref().and_then(|l| l.outcome.as_ref());
-                (word(&flow.overall), sent.map(ToString::to_string))
+                (flow.overall.as_str(), sent.map(ToString::to_string))
             }
         };
         let open = one.change == Change::Unknown;
