@@ -33,6 +33,8 @@ type Options struct {
 	DefaultNamespace *string             `json:"defaultNamespace,omitempty"`
 	// Strictness says whose refusals count: "agent", "crds" or "apiserver".
 	Strictness string `json:"strictness,omitempty"`
+	// Learning says how names are learned; nil is as Cilium does.
+	Learning *Learning `json:"learning,omitempty"`
 	// Identities is what SaveIdentities gave: identities keep their numbers.
 	Identities []byte `json:"-"`
 }
@@ -424,6 +426,13 @@ type Flow struct {
 	ICMP     string `json:"icmp,omitempty"`
 	ICMPv6   string `json:"icmpv6,omitempty"`
 	Fragment bool   `json:"fragment,omitempty"`
+	// What is sent on it, if that is asked: an HTTP request or a DNS query for a
+	// name, the server name of a TLS handshake, and what secrets hold that header
+	// matches name, by "namespace/name/item".
+	HTTP    *Request          `json:"http,omitempty"`
+	DNS     string            `json:"dns,omitempty"`
+	SNI     string            `json:"sni,omitempty"`
+	Secrets map[string]string `json:"secrets,omitempty"`
 }
 
 // Rule is a rule and where it is written.
@@ -481,6 +490,8 @@ type Explanation struct {
 	Why      []string `json:"why"`
 	Egress   *Side    `json:"egress"`
 	Ingress  *Side    `json:"ingress"`
+	// Layer7 is what becomes of what is sent; nil when that was not asked.
+	Layer7 *Layer7 `json:"layer7"`
 }
 
 // Explain says what happens to a flow, and why.

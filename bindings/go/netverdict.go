@@ -50,6 +50,7 @@ const (
 	StatusStructSize    Status = 1005
 	StatusBadArgument   Status = 1006
 	StatusNotFound      Status = 1007
+	StatusFull          Status = 1008
 	StatusNotUTF8       Status = 1100
 	StatusJSON          Status = 1101
 	StatusPeer          Status = 1102

@@ -87,6 +87,27 @@ static inline netverdict_status go_engine_explain(const netverdict_engine *engin
     return netverdict_engine_explain(engine, go_str(question, len), buffer, error);
 }
 
+static inline netverdict_status go_engine_verdict(const netverdict_engine *engine, const char *question,
+                                                  size_t len, netverdict_buffer **buffer,
+                                                  netverdict_error **error)
+{
+    return netverdict_engine_verdict(engine, go_str(question, len), buffer, error);
+}
+
+static inline netverdict_status go_engine_proxy_policy(const netverdict_engine *engine, const char *endpoint,
+                                                       size_t len, netverdict_buffer **buffer,
+                                                       netverdict_error **error)
+{
+    return netverdict_engine_proxy_policy(engine, go_str(endpoint, len), buffer, error);
+}
+
+static inline netverdict_status go_engine_keep_alive(netverdict_engine *engine, uint64_t endpoint,
+                                                     const char *address, size_t len, uint64_t at,
+                                                     netverdict_error **error)
+{
+    return netverdict_engine_keep_alive(engine, endpoint, go_str(address, len), at, error);
+}
+
 static inline netverdict_status go_engine_identity(const netverdict_engine *engine, const char *of, size_t len,
                                                    uint32_t *identity, netverdict_error **error)
 {
@@ -119,6 +140,13 @@ static inline netverdict_status go_scenario_answer(const char *scenario, size_t 
                                                    netverdict_error **error)
 {
     return netverdict_scenario_answer(go_str(scenario, len), buffer, error);
+}
+
+static inline netverdict_status go_scenario_layer7(const char *kind, size_t kind_len, const char *question,
+                                                   size_t len, netverdict_buffer **buffer,
+                                                   netverdict_error **error)
+{
+    return netverdict_scenario_layer7(go_str(kind, kind_len), go_str(question, len), buffer, error);
 }
 
 static inline netverdict_status go_scenario_compile(const char *scenario, size_t len,

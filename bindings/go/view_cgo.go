@@ -96,6 +96,40 @@ func (v *View) SubjectOfEndpoint(endpoint uint32) (uint32, bool) {
 	return uint32(subject), status == C.NETVERDICT_OK
 }
 
+// OriginRule is a rule behind a verdict, and where it is written.
+type OriginRule struct {
+	Rule         string // Kind/namespace/name
+	Path         string
+	File         string
+	Line, Column int
+	// Authentication: nothing but the authentication comes from it.
+	Authentication bool
+}
+
+// Origin lists the rules behind a verdict; StatusNotFound when the table was
+// made without them. [Engine.Compile] makes one that has them.
+func (v *View) Origin(q *Question) ([]OriginRule, error) {
+	defer runtime.KeepAlive(v)
+	var origin *C.netverdict_origin
+	var err *C.netverdict_error
+	status := C.netverdict_view_origin(v.c, (*C.netverdict_question)(unsafe.Pointer(q)), &origin, &err)
+	if e := failure(status, err); e != nil {
+		return nil, e
+	}
+	defer C.netverdict_origin_free(&origin)
+	rules := make([]OriginRule, C.netverdict_origin_count(origin))
+	for i := range rules {
+		r := C.netverdict_rule{struct_size: C.sizeof_netverdict_rule}
+		if e := failure(C.netverdict_origin_get(origin, C.size_t(i), &r, &err), err); e != nil {
+			return nil, e
+		}
+		rules[i] = OriginRule{
+			goString(r.rule), goString(r.path), goString(r.file), int(r.line), int(r.column), r.authentication != 0,
+		}
+	}
+	return rules, nil
+}
+
 // AnswerScenario answers a scenario (testdata/README.md): JSON in, JSON out.
 func AnswerScenario(scenario []byte) ([]byte, error) {
 	var buffer *C.netverdict_buffer

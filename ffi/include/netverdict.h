@@ -90,7 +90,9 @@ typedef struct netverdict_engine_options {
    * (number to name), `identityLabels` (which labels make identities),
    * `localNode` (the node whose agent this is), `names` (DNS names and their
    * addresses), `defaultNamespace`, `strictness` (whose refusals count:
-   * `agent`, `crds` or `apiserver`).
+   * `agent`, `crds` or `apiserver`), `learning` (how names are learned:
+   * `minTtl` in seconds, `maxAddressesPerName`, `maxZombies`, `idleGrace` in
+   * milliseconds, `maxHeld`).
    */
   netverdict_str json;
   /**
@@ -157,6 +159,44 @@ typedef struct netverdict_diagnostic {
    */
   netverdict_str help;
 } netverdict_diagnostic;
+
+/**
+ * An answer of DNS as it passed.
+ */
+typedef struct netverdict_dns_answer {
+  /**
+   * sizeof(netverdict_dns_answer), set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * The name that was asked for, whatever names the records have.
+   */
+  netverdict_str name;
+  /**
+   * The addresses of all records, as text.
+   */
+  const netverdict_str *addresses;
+  /**
+   * How many addresses.
+   */
+  size_t address_count;
+  /**
+   * Who asked: any number that the caller knows the endpoint by.
+   */
+  uint64_t endpoint;
+  /**
+   * When, in milliseconds since any moment the caller likes.
+   */
+  uint64_t at;
+  /**
+   * The shortest time to live of all records, in seconds.
+   */
+  uint32_t ttl;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+} netverdict_dns_answer;
 
 /**
  * A label.
@@ -340,6 +380,42 @@ typedef struct netverdict_entries {
    */
   size_t count;
 } netverdict_entries;
+
+/**
+ * Where a redirect leads. Which redirects there are, `redirect` of an
+ * explanation tells.
+ */
+typedef struct netverdict_proxy_port {
+  /**
+   * Qualified name of a custom listener; empty for the proxies of Cilium's
+   * own.
+   */
+  netverdict_str listener;
+  /**
+   * Identity of the subject; 0 for every one that has no port of its own.
+   */
+  uint32_t identity;
+  /**
+   * The port that redirects, or the first of a range; host byte order.
+   */
+  uint16_t port;
+  /**
+   * The port that the proxy listens on; host byte order, not 0.
+   */
+  uint16_t proxy_port;
+  /**
+   * IP protocol number: 6 TCP, 17 UDP, 132 SCTP.
+   */
+  uint8_t protocol;
+  /**
+   * NETVERDICT_INGRESS or NETVERDICT_EGRESS.
+   */
+  uint8_t direction;
+  /**
+   * 0.
+   */
+  uint8_t reserved[6];
+} netverdict_proxy_port;
 
 /**
  * Where an endpoint stands in the table.
@@ -552,6 +628,52 @@ netverdict_status netverdict_diagnostics_json(const struct netverdict_diagnostic
 void netverdict_diagnostics_free(struct netverdict_diagnostics **diagnostics);
 
 /**
+ * Stages what an answer of DNS says: from the next commit on its addresses are
+ * those of the name, until they expire. Apart from what
+ * netverdict_engine_set_name says. NETVERDICT_FULL: too much is held, nothing
+ * was learned, and the addresses are not allowed.
+ */
+netverdict_status netverdict_engine_learn(struct netverdict_engine *engine,
+                                          const struct netverdict_dns_answer *answer,
+                                          netverdict_error **error);
+
+/**
+ * Says that a connection of the endpoint to an address was seen alive: the
+ * address stays allowed though it expired.
+ */
+netverdict_status netverdict_engine_keep_alive(struct netverdict_engine *engine,
+                                               uint64_t endpoint,
+                                               netverdict_str address,
+                                               uint64_t at,
+                                               netverdict_error **error);
+
+/**
+ * Says that all connections of the endpoint were looked through, beginning at
+ * `at`: those alive were named by netverdict_engine_keep_alive. An address that
+ * expired goes with the second call after that which does not find it alive.
+ */
+netverdict_status netverdict_engine_end_keep_alive(struct netverdict_engine *engine,
+                                                   uint64_t endpoint,
+                                                   uint64_t at,
+                                                   netverdict_error **error);
+
+/**
+ * Says that the endpoint is gone. What it asked for counts until names are
+ * expired next.
+ */
+netverdict_status netverdict_engine_forget_names(struct netverdict_engine *engine,
+                                                 uint64_t endpoint,
+                                                 netverdict_error **error);
+
+/**
+ * Stages that names lose the addresses that expired before `at`. Cilium does
+ * this once a minute.
+ */
+netverdict_status netverdict_engine_expire_names(struct netverdict_engine *engine,
+                                                 uint64_t at,
+                                                 netverdict_error **error);
+
+/**
  * Stages an identity: a number with its labels, "k8s:app" to "web". What the
  * number meant before is replaced.
  */
@@ -675,14 +797,62 @@ netverdict_status netverdict_engine_subject_map(const struct netverdict_engine *
                                                 netverdict_error **error);
 
 /**
- * What happens to a flow, and why, as JSON. The question is JSON: `from` and
- * `to` ("shop/web", an address, a prefix, an entity, a DNS name), and one of
- * `port` ("443/TCP", "GRE"), `icmp` and `icmpv6` (a type, or "type/code");
- * `fragment`: true for a fragment whose port is unknown. The answer has
- * `verdict` ("allow", "deny", "default-deny", "redirect", "auth-required",
- * "unknown"), and of each side with a policy, `egress` of the sender and
- * `ingress` of the receiver, what its policy says, by which rules, and an
- * `explanation` with every other candidate.
+ * Stages where redirects lead, in place of what was said before. A redirect
+ * that is not among `ports` is not realised yet: policy maps do not have its
+ * entries, as with Cilium, and nothing is allowed by them. Before the first
+ * call, all redirects lead to stand-ins from port 10001 on, and in
+ * explanations and netverdict_policy they always do.
+ */
+netverdict_status netverdict_engine_set_proxy_ports(struct netverdict_engine *engine,
+                                                    const struct netverdict_proxy_port *ports,
+                                                    size_t port_count,
+                                                    netverdict_error **error);
+
+/**
+ * Stages that redirects lead to stand-ins again.
+ */
+netverdict_status netverdict_engine_use_stand_in_ports(struct netverdict_engine *engine,
+                                                       netverdict_error **error);
+
+/**
+ * The policy of an endpoint ("shop/web") as Cilium sends it to Envoy: the
+ * message cilium.NetworkPolicy as JSON, as `netverdict proxy` prints it. Secrets
+ * are named and not read. NETVERDICT_NO_POLICY when rules contradict each other.
+ */
+netverdict_status netverdict_engine_proxy_policy(const struct netverdict_engine *engine,
+                                                 netverdict_str endpoint,
+                                                 netverdict_buffer **buffer,
+                                                 netverdict_error **error);
+
+/**
+ * What happens to a flow, as JSON. The question is JSON: `from` and `to`
+ * ("shop/web", an address, a prefix, an entity, a DNS name), and one of `port`
+ * ("443/TCP", "GRE"), `icmp` and `icmpv6` (a type, or "type/code"); `fragment`:
+ * true for a fragment whose port is unknown. The answer has `verdict` ("allow",
+ * "deny", "default-deny", "redirect", "auth-required", "unknown"), and of each
+ * side with a policy, `egress` of the sender and `ingress` of the receiver, what
+ * its policy says, by which rules (`rule`, its `path` and `at`,
+ * "file:line:column"), and where a `redirect` leads. It is what `netverdict
+ * verdict -o json` prints.
+ *
+ * With what is sent on the flow the question has `http` (`method`, `path`
+ * with its query, and where there are such, `host` and `headers`, a list of
+ * pairs) or `dns` (the name asked for), and `sni` (the server name of a TLS
+ * handshake); `secrets` has the values that header matches name, by
+ * "namespace/name/item". The answer then has `layer7`: its `outcome` is
+ * "forwarded", "not-inspected" (no proxy looks at it), "403", "refused" (as the
+ * DNS proxy answers), "dropped", "unknown", or null when the flow itself does not
+ * pass, and either side has the rules it `tried`.
+ */
+netverdict_status netverdict_engine_verdict(const struct netverdict_engine *engine,
+                                            netverdict_str question,
+                                            netverdict_buffer **buffer,
+                                            netverdict_error **error);
+
+/**
+ * What happens to a flow, and why: as netverdict_engine_verdict, with an
+ * `explanation` of each side: every rule that was a candidate, why it lost or
+ * won, and the smallest change that turns the verdict round.
  */
 netverdict_status netverdict_engine_explain(const struct netverdict_engine *engine,
                                             netverdict_str question,
@@ -730,6 +900,16 @@ netverdict_bytes netverdict_engine_image(const struct netverdict_engine *engine)
 netverdict_status netverdict_engine_view(const struct netverdict_engine *engine,
                                          netverdict_view **view,
                                          netverdict_error **error);
+
+/**
+ * Compiles all endpoints' policies into a table of its own that stays as it is,
+ * with the rules behind its verdicts: netverdict_view_origin tells them. Its
+ * subjects have numbers of their own; netverdict_view_subject_of_identity finds
+ * them. Redirects lead to stand-ins.
+ */
+netverdict_status netverdict_engine_compile(const struct netverdict_engine *engine,
+                                            netverdict_buffer **image,
+                                            netverdict_error **error);
 
 /**
  * A reader that follows the table through commits. Make one for each thread;
@@ -790,6 +970,16 @@ netverdict_status netverdict_scenario_answer(netverdict_str scenario,
 netverdict_status netverdict_scenario_compile(netverdict_str scenario,
                                               netverdict_buffer **image,
                                               netverdict_error **error);
+
+/**
+ * Answers a question about layer 7 in the exchange format, as
+ * `netverdict-scenario --l7` does: `kind` is "dns", "http", "sni", "fqdn" or
+ * "proxy", and the answer is the question with its answers filled in.
+ */
+netverdict_status netverdict_scenario_layer7(netverdict_str kind,
+                                             netverdict_str question,
+                                             netverdict_buffer **buffer,
+                                             netverdict_error **error);
 
 /**
  * The engine's revision after the commit; 0 for NULL.

@@ -79,6 +79,11 @@ typedef struct netverdict_buffer netverdict_buffer;
 typedef struct netverdict_error netverdict_error;
 
 /**
+ * The rules behind a verdict.
+ */
+typedef struct netverdict_origin netverdict_origin;
+
+/**
  * A table that was checked and does not change. All functions on it may be
  * called from any number of threads.
  */
@@ -244,6 +249,44 @@ typedef struct netverdict_verdict {
 } netverdict_verdict;
 
 /**
+ * A rule behind a verdict. Its texts live as long as the origin they are of.
+ */
+typedef struct netverdict_rule {
+  /**
+   * sizeof(netverdict_rule), set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * The policy it is of: "Kind/namespace/name".
+   */
+  struct netverdict_str rule;
+  /**
+   * Its place within the policy: "spec.ingress[0]"; may be empty.
+   */
+  struct netverdict_str path;
+  /**
+   * The document it was read from; may be empty.
+   */
+  struct netverdict_str file;
+  /**
+   * Line there, counted from 1; 0 for none.
+   */
+  uint32_t line;
+  /**
+   * Column there, counted from 1; 0 for none.
+   */
+  uint32_t column;
+  /**
+   * Not 0 when the verdict has nothing but its authentication from it.
+   */
+  uint32_t authentication;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+} netverdict_rule;
+
+/**
  * Success.
  */
 #define NETVERDICT_OK 0
@@ -288,6 +331,11 @@ typedef struct netverdict_verdict {
  * There is nothing of that name or number.
  */
 #define NETVERDICT_NOT_FOUND 1007
+
+/**
+ * As much is held as may be; nothing was taken.
+ */
+#define NETVERDICT_FULL 1008
 
 /**
  * A text is not UTF-8, or contains a 0.
@@ -508,6 +556,37 @@ netverdict_status netverdict_view_verdict_columns(const struct netverdict_view *
  * "deny" or "default-deny". Never NULL, and valid for ever.
  */
 const char *netverdict_verdict_word(const struct netverdict_verdict *verdict);
+
+/**
+ * The rules behind the verdict about a question. Tables that `netverdict
+ * compile` and netverdict_engine_compile make have them; an engine's own view,
+ * which changes, does not. NETVERDICT_NOT_FOUND: the table has none, or no such
+ * subject.
+ */
+netverdict_status netverdict_view_origin(const struct netverdict_view *view,
+                                         const struct netverdict_question *question,
+                                         struct netverdict_origin **origin,
+                                         struct netverdict_error **error);
+
+/**
+ * How many rules there are; none when nothing but the lack of a rule decides. 0
+ * for NULL.
+ */
+size_t netverdict_origin_count(const struct netverdict_origin *origin);
+
+/**
+ * One of the rules, counted from 0; `rule` has its struct_size set.
+ */
+netverdict_status netverdict_origin_get(const struct netverdict_origin *origin,
+                                        size_t index,
+                                        struct netverdict_rule *rule,
+                                        struct netverdict_error **error);
+
+/**
+ * Frees an origin and sets the pointer to NULL. NULL, or a pointer to NULL, is
+ * no mistake.
+ */
+void netverdict_origin_free(struct netverdict_origin **origin);
 
 #ifdef __cplusplus
 }  // extern "C"

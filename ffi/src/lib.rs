@@ -33,6 +33,7 @@ pub mod buffer;
 pub mod error;
 #[cfg_attr(not(feature = "engine"), allow(dead_code))]
 pub mod handle;
+pub mod origin;
 #[cfg_attr(not(feature = "engine"), allow(dead_code))]
 pub mod pointer;
 pub mod status;

@@ -5,8 +5,8 @@
 use crate::buffer::netverdict_str;
 use crate::error::{Done, Failure};
 use crate::status::{
-    NETVERDICT_BAD_ARGUMENT, NETVERDICT_NOT_UTF8, NETVERDICT_NULL_ARGUMENT, NETVERDICT_STRUCT_SIZE,
-    NETVERDICT_TOO_LARGE,
+    NETVERDICT_BAD_ARGUMENT, NETVERDICT_NO_MEMORY, NETVERDICT_NOT_UTF8, NETVERDICT_NULL_ARGUMENT,
+    NETVERDICT_STRUCT_SIZE, NETVERDICT_TOO_LARGE,
 };
 use std::mem::{MaybeUninit, size_of};
 
@@ -85,6 +85,20 @@ pub(crate) unsafe fn slice<'a, T>(
     // SAFETY: it is neither NULL nor misaligned nor longer than memory, and the
     // rest is as above.
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
+}
+
+/// Fails unless so much memory can be had: asked before work whose own requests
+/// for memory cannot fail.
+///
+/// # Errors
+/// When there is not so much.
+#[cfg(feature = "engine")]
+pub(crate) fn room(bytes: usize, what: &str) -> Done {
+    let mut probe: Vec<u8> = Vec::new();
+    probe.try_reserve_exact(bytes).map_err(|_| {
+        let message = format!("no memory for {what}, which may take {bytes} bytes");
+        Failure::new(NETVERDICT_NO_MEMORY, message)
+    })
 }
 
 /// The text of an argument.

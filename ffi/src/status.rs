@@ -29,6 +29,8 @@ pub const NETVERDICT_STRUCT_SIZE: netverdict_status = 1005;
 pub const NETVERDICT_BAD_ARGUMENT: netverdict_status = 1006;
 /// There is nothing of that name or number.
 pub const NETVERDICT_NOT_FOUND: netverdict_status = 1007;
+/// As much is held as may be; nothing was taken.
+pub const NETVERDICT_FULL: netverdict_status = 1008;
 /// A text is not UTF-8, or contains a 0.
 pub const NETVERDICT_NOT_UTF8: netverdict_status = 1100;
 /// JSON that cannot be read, or has fields that do not exist.
@@ -57,7 +59,7 @@ pub const NETVERDICT_TABLE_DAMAGED: netverdict_status = 1304;
 
 /// Every status with the name of its constant.
 /// cbindgen:ignore
-pub const ALL: [(netverdict_status, &CStr); 21] = [
+pub const ALL: [(netverdict_status, &CStr); 22] = [
     (NETVERDICT_OK, c"NETVERDICT_OK"),
     (NETVERDICT_NULL_ARGUMENT, c"NETVERDICT_NULL_ARGUMENT"),
     (NETVERDICT_PANIC, c"NETVERDICT_PANIC"),
@@ -67,6 +69,7 @@ pub const ALL: [(netverdict_status, &CStr); 21] = [
     (NETVERDICT_STRUCT_SIZE, c"NETVERDICT_STRUCT_SIZE"),
     (NETVERDICT_BAD_ARGUMENT, c"NETVERDICT_BAD_ARGUMENT"),
     (NETVERDICT_NOT_FOUND, c"NETVERDICT_NOT_FOUND"),
+    (NETVERDICT_FULL, c"NETVERDICT_FULL"),
     (NETVERDICT_NOT_UTF8, c"NETVERDICT_NOT_UTF8"),
     (NETVERDICT_JSON, c"NETVERDICT_JSON"),
     (NETVERDICT_PEER, c"NETVERDICT_PEER"),

@@ -348,6 +348,17 @@ unsafe fn subject_of(
     }
 }
 
+/// A question in Rust's types.
+///
+/// # Errors
+/// When its direction is none.
+pub(crate) fn question(asked: &netverdict_question) -> Result<Question, Failure> {
+    asked.read().ok_or_else(|| {
+        let message = "`question.direction` is none";
+        Failure::new(NETVERDICT_BAD_ARGUMENT, message)
+    })
+}
+
 impl netverdict_question {
     /// The question in Rust's types; `None` when its direction is none.
     #[inline(always)]

@@ -21,6 +21,16 @@ const SANITIZED: [&str; 3] = [
 ];
 const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
 
+/// Who calls every function of `netverdict.h`, by noun.
+const CALLERS: [&str; 6] = [
+    "engine",
+    "objects",
+    "questions",
+    "views",
+    "layer7",
+    "threads",
+];
+
 /// What the programs are built with and against.
 pub(crate) struct Bench {
     prefix: PathBuf,
@@ -120,7 +130,7 @@ pub(crate) fn programs() -> Result<Tally, String> {
         options: &SANITIZED,
         ..SHARED_C
     };
-    for source in ["api", "threads"] {
+    for source in CALLERS {
         for (name, how) in [
             ("c99", &SHARED_C),
             ("c++17", &static_cxx),
@@ -396,7 +406,7 @@ pub(crate) fn long() -> Result<Tally, String> {
     let mut tally = if there("valgrind") && there("cc") {
         let bench = Bench::new()?;
         let mut tally = Tally::default();
-        for source in ["api", "threads"] {
+        for source in CALLERS {
             let program = bench.build(source, "c99", &SHARED_C)?;
             tally += job::run(&mut valgrind(&program))?;
         }

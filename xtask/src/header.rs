@@ -19,7 +19,7 @@ const HEADERS: [Header; 2] = [
     Header {
         name: "netverdict_view.h",
         guard: "NETVERDICT_VIEW_H",
-        sources: &["status.rs", "buffer.rs", "error.rs", "view.rs"],
+        sources: &["status.rs", "buffer.rs", "error.rs", "view.rs", "origin.rs"],
         includes: &[],
         about: "Verdict tables of netverdict: statuses, errors, and views of images. Part of\n \
                 * libnetverdict and all of libnetverdict_table.",

@@ -151,6 +151,32 @@ struct Endpoint {
     std::vector<NamedPort> ports;
 };
 
+// An answer of DNS as it passed.
+struct DnsAnswer {
+    std::string name; // that was asked for
+    std::vector<std::string> addresses;
+    std::uint32_t ttl = 0;      // the shortest of all records, in seconds
+    std::uint64_t at = 0;       // milliseconds since any moment
+    std::uint64_t endpoint = 0; // who asked: any number
+};
+
+// Where a redirect leads.
+struct ProxyPort {
+    std::uint32_t identity = 0; // of the subject; 0: of every one without a port of its own
+    std::uint8_t direction;     // NETVERDICT_INGRESS, NETVERDICT_EGRESS
+    std::uint8_t protocol;      // 6 TCP, 17 UDP, 132 SCTP
+    std::uint16_t port;         // that redirects
+    std::uint16_t proxy_port;
+    std::string listener; // a custom one's qualified name
+};
+
+// A rule behind a verdict.
+struct Rule {
+    std::string rule, path, file;
+    std::uint32_t line, column;
+    bool authentication; // nothing but the authentication comes from it
+};
+
 struct Service {
     std::string namespace_name, name;
     Labels labels, selector;
@@ -217,8 +243,26 @@ public:
         return netverdict_view_subject_of_endpoint(handle.get(), endpoint, &subject) == NETVERDICT_OK;
     }
 
+    // The rules behind a verdict; throws with NETVERDICT_NOT_FOUND when the table
+    // was made without them. Engine::compile makes one that has them.
+    std::vector<Rule> origin(const Question &question) const
+    {
+        auto origin = detail::made<Origin>(
+            [&](auto made, auto error) { return netverdict_view_origin(handle.get(), &question, made, error); });
+        std::vector<Rule> list;
+        for (std::size_t i = 0; i < netverdict_origin_count(origin.get()); i++) {
+            auto one = detail::sized<netverdict_rule>();
+            netverdict_error *error = nullptr;
+            detail::check(netverdict_origin_get(origin.get(), i, &one, &error), error);
+            list.push_back(Rule{detail::out(one.rule), detail::out(one.path), detail::out(one.file), one.line,
+                                one.column, one.authentication != 0});
+        }
+        return list;
+    }
+
 private:
     friend class Engine;
+    using Origin = detail::Handle<netverdict_origin, netverdict_origin_free>;
     using Handle = detail::Handle<netverdict_view, netverdict_view_free>;
     explicit View(Handle made) : handle(std::move(made)) {}
     Handle handle;
@@ -460,6 +504,68 @@ public:
                       error);
     }
 
+    // Stages what an answer of DNS says. Throws with NETVERDICT_FULL when too much
+    // is held already.
+    void learn(const DnsAnswer &answer)
+    {
+        auto list = in(answer.addresses);
+        auto given = detail::sized<netverdict_dns_answer>();
+        given.name = detail::in(answer.name);
+        given.addresses = list.data();
+        given.address_count = list.size();
+        given.endpoint = answer.endpoint;
+        given.at = answer.at;
+        given.ttl = answer.ttl;
+        netverdict_error *error = nullptr;
+        detail::check(netverdict_engine_learn(handle.get(), &given, &error), error);
+    }
+
+    // A connection of the endpoint to the address was seen alive.
+    void keep_alive(std::uint64_t endpoint, std::string_view address, std::uint64_t at)
+    {
+        netverdict_error *error = nullptr;
+        detail::check(netverdict_engine_keep_alive(handle.get(), endpoint, detail::in(address), at, &error), error);
+    }
+
+    // All connections of the endpoint were looked through, beginning at `at`.
+    void end_keep_alive(std::uint64_t endpoint, std::uint64_t at)
+    {
+        netverdict_error *error = nullptr;
+        detail::check(netverdict_engine_end_keep_alive(handle.get(), endpoint, at, &error), error);
+    }
+
+    // The endpoint is gone, and with it what it asked for.
+    void forget_names(std::uint64_t endpoint)
+    {
+        netverdict_error *error = nullptr;
+        detail::check(netverdict_engine_forget_names(handle.get(), endpoint, &error), error);
+    }
+
+    // Names lose the addresses that expired.
+    void expire_names(std::uint64_t at)
+    {
+        netverdict_error *error = nullptr;
+        detail::check(netverdict_engine_expire_names(handle.get(), at, &error), error);
+    }
+
+    // Where redirects lead; one that is not among them is not realised yet.
+    void set_proxy_ports(const std::vector<ProxyPort> &ports)
+    {
+        std::vector<netverdict_proxy_port> list;
+        for (const ProxyPort &port : ports)
+            list.push_back(netverdict_proxy_port{detail::in(port.listener), port.identity, port.port,
+                                                 port.proxy_port, port.protocol, port.direction, {}});
+        netverdict_error *error = nullptr;
+        detail::check(netverdict_engine_set_proxy_ports(handle.get(), list.data(), list.size(), &error), error);
+    }
+
+    // Redirects lead to stand-ins again.
+    void use_stand_in_ports()
+    {
+        netverdict_error *error = nullptr;
+        detail::check(netverdict_engine_use_stand_in_ports(handle.get(), &error), error);
+    }
+
     Update commit()
     {
         return Update(detail::made<Update::Handle>(
@@ -491,7 +597,32 @@ public:
             [&](auto found, auto error) { return netverdict_engine_remarks(handle.get(), found, error); }));
     }
 
-    // What happens to a flow, and why: JSON in, JSON out.
+    // What happens to a flow, and to what is sent on it: JSON in, JSON out.
+    std::string verdict(std::string_view question) const
+    {
+        return detail::text(detail::made<detail::Buffer>([&](auto buffer, auto error) {
+            return netverdict_engine_verdict(handle.get(), detail::in(question), buffer, error);
+        }));
+    }
+
+    // The policy of an endpoint as Cilium sends it to Envoy, as JSON.
+    std::string proxy_policy(std::string_view endpoint) const
+    {
+        return detail::text(detail::made<detail::Buffer>([&](auto buffer, auto error) {
+            return netverdict_engine_proxy_policy(handle.get(), detail::in(endpoint), buffer, error);
+        }));
+    }
+
+    // A table that stays as it is, with the rules behind its verdicts.
+    View compile() const
+    {
+        auto image = detail::made<detail::Buffer>(
+            [&](auto buffer, auto error) { return netverdict_engine_compile(handle.get(), buffer, error); });
+        netverdict_bytes bytes = netverdict_buffer_bytes(image.get());
+        return View::load(bytes.data, bytes.len);
+    }
+
+    // As verdict, with every candidate.
     std::string explain(std::string_view question) const
     {
         return detail::text(detail::made<detail::Buffer>([&](auto buffer, auto error) {
@@ -586,6 +717,14 @@ inline std::string answer_scenario(std::string_view scenario)
 {
     return detail::text(detail::made<detail::Buffer>([&](auto buffer, auto error) {
         return netverdict_scenario_answer(detail::in(scenario), buffer, error);
+    }));
+}
+
+// Answers a question about layer 7: `kind` is dns, http, sni, fqdn or proxy.
+inline std::string answer_layer7(std::string_view kind, std::string_view question)
+{
+    return detail::text(detail::made<detail::Buffer>([&](auto buffer, auto error) {
+        return netverdict_scenario_layer7(detail::in(kind), detail::in(question), buffer, error);
     }));
 }
 

@@ -35,6 +35,72 @@ static int lines()
     return 0;
 }
 
+// Requests, names that are learned, proxies, and the rules behind a verdict.
+static void layer7()
+{
+    netverdict::Engine engine;
+    engine.apply("world.yaml", R"(
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: db}}
+  ingress:
+  - fromEndpoints: [{matchLabels: {app: web}}]
+    toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET, path: /docs}]}}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: names, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress: [{toEndpoints: [{matchLabels: {app: db}}]}, {toFQDNs: [{matchName: api.example.com}]}]
+)");
+    engine.commit();
+    auto says = [&](const char *question, const char *part) {
+        return engine.verdict(question).find(part) != std::string::npos;
+    };
+    CHECK(says(R"({"from": "shop/web", "to": "shop/db", "port": "80/TCP", "http": {"method": "GET", "path": "/docs"}})",
+               "\"outcome\":\"forwarded\""));
+    CHECK(says(R"({"from": "shop/web", "to": "shop/db", "port": "80/TCP", "http": {"method": "GET", "path": "/"}})",
+               "\"outcome\":\"403\""));
+    const char *outside = R"({"from": "shop/web", "to": "192.0.2.7", "port": "443/TCP"})";
+    CHECK(says(outside, "\"verdict\":\"default-deny\""));
+    engine.learn({"api.example.com", {"192.0.2.7"}, 30, 1000, 7});
+    engine.commit();
+    CHECK(says(outside, "\"verdict\":\"allow\""));
+    engine.keep_alive(7, "192.0.2.7", 40000);
+    engine.end_keep_alive(7, 40000);
+    engine.forget_names(7);
+    engine.expire_names(100000);
+    engine.expire_names(200000);
+    engine.commit();
+    CHECK(says(outside, "\"verdict\":\"default-deny\""));
+    CHECK(engine.proxy_policy("shop/db").find("\"port\":80") != std::string::npos);
+
+    netverdict::Question question{};
+    question.subject = engine.subject("shop/db").subject;
+    question.identity = engine.identity("shop/web");
+    question.protocol = 6;
+    question.port = 80;
+    engine.set_proxy_ports({{0, NETVERDICT_INGRESS, 6, 80, 15000, ""}});
+    engine.commit();
+    CHECK(engine.view().verdict(question).proxy_port == 15000);
+    engine.use_stand_in_ports();
+    engine.commit();
+    CHECK(engine.view().verdict(question).proxy_port == 10001);
+    CHECK(thrown([&] { engine.view().origin(question); }) == NETVERDICT_NOT_FOUND);
+    netverdict::View compiled = engine.compile();
+    CHECK(compiled.subject_of_identity(engine.identity("shop/db"), question.subject));
+    auto rules = compiled.origin(question);
+    CHECK(rules.size() == 1 && rules[0].rule == "CiliumNetworkPolicy/shop/api" && rules[0].line == 12);
+    CHECK(netverdict::answer_layer7("dns", R"({"rules": [], "q": []})").size() > 2);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && std::string(argv[1]) == "--lines")
@@ -131,6 +197,7 @@ int main(int argc, char **argv)
     netverdict::Engine moved = std::move(engine);
     CHECK(moved.revision() == 4);
 
+    layer7();
     auto compiled = netverdict::compile_scenario("{\"identities\":[{\"id\":5000,\"labels\":{\"k8s:a\":\"b\"}}],"
                                                  "\"endpoints\":[{\"id\":5000}]}");
     CHECK(compiled.subject_of_identity(5000, number) && number == 0);

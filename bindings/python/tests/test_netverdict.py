@@ -189,6 +189,112 @@ class Calls(unittest.TestCase):
         self.assertEqual(wrong, [])
 
 
+LAYER7 = """
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: db}}
+  ingress:
+  - fromEndpoints: [{matchLabels: {app: web}}]
+    toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET, path: /docs}]}}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: names, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress:
+  - toEndpoints: [{matchLabels: {app: db}}]
+  - toFQDNs: [{matchName: api.example.com}]
+  - toCIDR: [192.0.2.53/32]
+    toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchPattern: "*.example.com"}]}}]
+"""
+
+
+class Layer7(unittest.TestCase):
+    def setUp(self):
+        self.engine = shop()
+        self.engine.remove("policy.yaml")
+        self.engine.apply("layer7.yaml", LAYER7)
+        self.engine.commit()
+        self.addCleanup(self.engine.close)
+
+    def test_requests_and_queries(self):
+        web = {"from_": "shop/web", "to": "shop/db", "port": "80/TCP"}
+        dns = {"from_": "shop/web", "to": "192.0.2.53", "port": "53/UDP"}
+        for flow, outcome in [
+            ({**web, "http": {"method": "GET", "path": "/docs"}}, "forwarded"),
+            ({**web, "http": {"method": "GET", "path": "/", "headers": [["X-A", "1"]]}}, "403"),
+            ({**dns, "dns": "api.example.com"}, "forwarded"),
+            ({**dns, "dns": "example.org"}, "refused"),
+        ]:
+            self.assertEqual(self.engine.verdict(**flow)["layer7"]["outcome"], outcome, flow)
+            self.assertEqual(self.engine.explain(**flow)["layer7"]["outcome"], outcome, flow)
+        said = self.engine.verdict(**web, http={"method": "GET", "path": "/"})
+        [tried] = said["layer7"]["ingress"]["tried"]
+        self.assertEqual(tried["rules"][0]["rule"], "CiliumNetworkPolicy/shop/api")
+        self.assertIn("miss", tried)
+        self.assertEqual(said["ingress"]["redirect"]["proxyPort"], 10001)
+        self.assertNotIn("layer7", self.engine.verdict(**web))
+        with self.assertRaises(Error) as caught:
+            self.engine.verdict(**web, http={"method": "GET", "path": "docs"})
+        self.assertEqual(caught.exception.status, "NETVERDICT_JSON")
+
+    def check(self, verdict):
+        self.engine.commit()
+        said = self.engine.verdict("shop/web", "192.0.2.7", port="443/TCP")
+        self.assertEqual(said["verdict"], verdict)
+
+    def test_names_are_learned(self):
+        self.check("default-deny")
+        self.engine.learn("api.example.com", ["192.0.2.7"], ttl=30, at=1000, endpoint=7)
+        self.check("allow")
+        self.engine.expire_names(60_000)
+        self.engine.keep_alive(7, "192.0.2.7", 70_000)
+        self.engine.end_keep_alive(7, 70_000)
+        self.engine.expire_names(120_000)
+        self.check("allow")
+        self.engine.forget_names(7)
+        self.engine.expire_names(300_000)
+        self.engine.expire_names(600_000)
+        self.check("default-deny")
+        with Engine({"learning": {"maxHeld": 1}}) as small, self.assertRaises(Error) as caught:
+            small.learn("a.example", ["192.0.2.7"], ttl=1, at=0)
+        self.assertEqual(caught.exception.status, "NETVERDICT_FULL")
+
+    def test_proxies(self):
+        policy = self.engine.proxy_policy("shop/db")
+        self.assertIn(80, [p.get("port") for p in policy["ingressPerPortPolicies"]])
+        subject, web = self.engine.subject("shop/db").subject, self.engine.identity("shop/web")
+
+        def port():
+            self.engine.commit()
+            with self.engine.view() as view:
+                return view.verdict(subject, web, 6, 80).proxy_port
+
+        self.assertEqual(port(), 10001)
+        self.engine.set_proxy_ports([netverdict.ProxyPort(netverdict.INGRESS, 6, 80, 15000)])
+        self.assertEqual(port(), 15000)
+        self.engine.set_proxy_ports([])
+        self.assertEqual(port(), 0)
+        self.engine.use_stand_in_ports()
+        self.assertEqual(port(), 10001)
+
+    def test_origins(self):
+        with View(self.engine.compile()) as view:
+            subject = view.subject_of_identity(self.engine.identity("shop/db"))
+            [rule] = view.origin(subject, self.engine.identity("shop/web"), 6, 80)
+            self.assertEqual((rule.rule, rule.line), ("CiliumNetworkPolicy/shop/api", 8))
+        with self.engine.view() as own, self.assertRaises(Error) as caught:
+            own.origin(0, 0, 6, 80)
+        self.assertEqual(caught.exception.status, "NETVERDICT_NOT_FOUND")
+
+    def test_exchange(self):
+        question = {"rules": [{"path": "/docs"}], "q": [{"method": "GET", "host": "", "path": "/docs"}]}
+        self.assertTrue(netverdict.answer_layer7("http", question)["q"][0]["allowed"])
+
+
 class Cases(unittest.TestCase):
     """Every scenario: verdicts, and the table says the same."""
 

@@ -1,14 +1,18 @@
 //! The engine as a handle.
 //!
 //! In: options. Out: a handle that takes documents and objects
-//! ([`change`], [`object`]), answers questions ([`question`], [`policy`]), and
-//! keeps a table and its readers up to date ([`update`], [`reader`]).
+//! ([`change`], [`object`], [`names`], [`proxy`]), answers questions
+//! ([`question`], [`policy`]), and keeps a table and its readers up to date
+//! ([`update`], [`reader`]).
 
 pub mod change;
 pub mod diagnostics;
+mod layer7;
+pub mod names;
 pub mod object;
 mod options;
 pub mod policy;
+pub mod proxy;
 pub mod question;
 pub mod reader;
 pub mod scenario;
@@ -41,7 +45,9 @@ pub struct netverdict_engine_options {
     /// (number to name), `identityLabels` (which labels make identities),
     /// `localNode` (the node whose agent this is), `names` (DNS names and their
     /// addresses), `defaultNamespace`, `strictness` (whose refusals count:
-    /// `agent`, `crds` or `apiserver`).
+    /// `agent`, `crds` or `apiserver`), `learning` (how names are learned:
+    /// `minTtl` in seconds, `maxAddressesPerName`, `maxZombies`, `idleGrace` in
+    /// milliseconds, `maxHeld`).
     pub json: netverdict_str,
     /// Identities as netverdict_engine_save_identities gave them, so that they
     /// keep their numbers; or empty.

@@ -131,7 +131,10 @@ fn object(pairs: &Pairs) -> Value {
 
 /// # Safety
 /// By the rules of the ABI.
-unsafe fn addresses(list: *const netverdict_str, count: usize) -> Result<Vec<IpAddr>, Failure> {
+pub(super) unsafe fn addresses(
+    list: *const netverdict_str,
+    count: usize,
+) -> Result<Vec<IpAddr>, Failure> {
     // SAFETY: by the rules of the ABI.
     let list = unsafe { pointer::slice(list, count, "addresses")? };
     let address = |text: &netverdict_str| {

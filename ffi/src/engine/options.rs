@@ -6,6 +6,7 @@ use crate::error::Failure;
 use crate::status::NETVERDICT_JSON;
 use netverdict::cluster::ClusterOptions;
 use netverdict::config::Config;
+use netverdict::fqdn::NamesConfig;
 use netverdict::label::LabelFilter;
 use netverdict::object::load::{LoadOptions, Strictness};
 use netverdict::scenario::ScenarioConfig;
@@ -20,6 +21,17 @@ enum Whose {
     Agent,
     Crds,
     ApiServer,
+}
+
+/// How names are learned; what is left out is as Cilium has it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Learning {
+    min_ttl: Option<u32>,
+    max_addresses_per_name: Option<usize>,
+    max_zombies: Option<usize>,
+    idle_grace: Option<u64>,
+    max_held: Option<usize>,
 }
 
 /// As callers write them; see `netverdict_engine_options`.
@@ -37,6 +49,7 @@ pub(super) struct Options {
     names: BTreeMap<String, Vec<IpAddr>>,
     default_namespace: Option<String>,
     strictness: Option<Whose>,
+    learning: Learning,
 }
 
 impl Options {
@@ -73,6 +86,20 @@ impl Options {
             local_node: Some(self.local_node.clone()).filter(|n| !n.is_empty()),
             resolved_names: self.names.clone(),
         })
+    }
+
+    /// How names are learned.
+    pub(super) fn names(&self) -> NamesConfig {
+        let (given, usual) = (self.learning, NamesConfig::default());
+        NamesConfig {
+            min_ttl: given.min_ttl.unwrap_or(usual.min_ttl),
+            max_addresses_per_name: given
+                .max_addresses_per_name
+                .unwrap_or(usual.max_addresses_per_name),
+            max_zombies: given.max_zombies.unwrap_or(usual.max_zombies),
+            idle_grace: given.idle_grace.unwrap_or(usual.idle_grace),
+            max_held: given.max_held.unwrap_or(usual.max_held),
+        }
     }
 
     /// How documents are read.

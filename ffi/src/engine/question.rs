@@ -2,6 +2,7 @@
 //!
 //! In: names, and flows as JSON. Out: numbers, and explanations as JSON.
 
+use super::layer7::{Http, Sent};
 use super::state::State;
 use super::{ask, json, netverdict_engine, refusal};
 use crate::buffer::{netverdict_buffer, netverdict_str};
@@ -9,11 +10,12 @@ use crate::error::{Failure, netverdict_error};
 use crate::handle::Out;
 use crate::pointer::{self, Place, Sized0};
 use crate::status::{NETVERDICT_JSON, NETVERDICT_NOT_FOUND, NETVERDICT_PEER, netverdict_status};
-use netverdict::cluster::{Flow, JsonFlow, JsonSide, Peer, SideAnswer, Target};
+use netverdict::cluster::{Flow, FlowExplanation, JsonFlow, JsonSide, Peer, SideAnswer, Target};
 use netverdict::explain::Explanation;
 use netverdict::identity::Reserved;
 use netverdict::rule::protocol;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A flow, as callers write it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,9 +27,13 @@ struct Asked {
     icmp: String,
     icmpv6: String,
     fragment: bool,
+    http: Option<Http>,
+    dns: Option<String>,
+    sni: Option<String>,
+    secrets: BTreeMap<String, String>,
 }
 
-fn wrong(message: String) -> Failure {
+pub(super) fn wrong(message: String) -> Failure {
     Failure::new(NETVERDICT_JSON, message)
 }
 
@@ -70,7 +76,7 @@ fn peer(engine: &State, text: &str) -> Result<Peer, Failure> {
     found.map_err(|d| refusal(NETVERDICT_PEER, &d, engine.sources()))
 }
 
-fn explain(engine: &State, question: &str) -> Result<JsonFlow<JsonSide>, Failure> {
+fn answer(engine: &State, question: &str, explain: bool) -> Result<JsonFlow<JsonSide>, Failure> {
     let asked: Asked =
         serde_json::from_str(question).map_err(|e| wrong(format!("question: {e}")))?;
     let (protocol, port, icmp_code) = asked.packet()?;
@@ -83,8 +89,22 @@ fn explain(engine: &State, question: &str) -> Result<JsonFlow<JsonSide>, Failure
         icmp_code,
         untracked_fragment: asked.fragment,
     };
-    let why = engine.cluster().explain(&flow);
-    let sources = engine.sources();
+    let (cluster, sources) = (engine.cluster(), engine.sources());
+    let why = match explain {
+        true => cluster.explain(&flow),
+        false => FlowExplanation {
+            answer: cluster.flow(&flow),
+            egress: None,
+            ingress: None,
+        },
+    };
+    let sent = Sent {
+        http: asked.http,
+        dns: asked.dns,
+        sni: asked.sni,
+        secrets: asked.secrets,
+    };
+    let layer7 = sent.answer(engine, &flow, &why.answer)?;
     let told = |side: &Option<SideAnswer>, explanation: &Option<Explanation>| {
         let side = JsonSide::new(side.as_ref()?, sources);
         Some(side.explained(explanation.as_ref(), sources))
@@ -93,19 +113,51 @@ fn explain(engine: &State, question: &str) -> Result<JsonFlow<JsonSide>, Failure
         told(&why.answer.egress, &why.egress),
         told(&why.answer.ingress, &why.ingress),
     ];
-    Ok(JsonFlow::new(&flow, &why.answer.overall, sides, None))
+    Ok(JsonFlow::new(&flow, &why.answer.overall, sides, layer7))
 }
 
-/// What happens to a flow, and why, as JSON. The question is JSON: `from` and
-/// `to` ("shop/web", an address, a prefix, an entity, a DNS name), and one of
-/// `port` ("443/TCP", "GRE"), `icmp` and `icmpv6` (a type, or "type/code");
-/// `fragment`: true for a fragment whose port is unknown. The answer has
-/// `verdict` ("allow", "deny", "default-deny", "redirect", "auth-required",
-/// "unknown"), and of each side with a policy, `egress` of the sender and
-/// `ingress` of the receiver, what its policy says, by which rules (`rule`, its
-/// `path` and `at`, "file:line:column"), where a `redirect` leads, and an
-/// `explanation` with every other candidate. It is the form that `netverdict
-/// verdict -o json` prints, with explanations.
+/// What happens to a flow, as JSON. The question is JSON: `from` and `to`
+/// ("shop/web", an address, a prefix, an entity, a DNS name), and one of `port`
+/// ("443/TCP", "GRE"), `icmp` and `icmpv6` (a type, or "type/code"); `fragment`:
+/// true for a fragment whose port is unknown. The answer has `verdict` ("allow",
+/// "deny", "default-deny", "redirect", "auth-required", "unknown"), and of each
+/// side with a policy, `egress` of the sender and `ingress` of the receiver, what
+/// its policy says, by which rules (`rule`, its `path` and `at`,
+/// "file:line:column"), and where a `redirect` leads. It is what `netverdict
+/// verdict -o json` prints.
+///
+/// With what is sent on the flow the question has `http` (`method`, `path`
+/// with its query, and where there are such, `host` and `headers`, a list of
+/// pairs) or `dns` (the name asked for), and `sni` (the server name of a TLS
+/// handshake); `secrets` has the values that header matches name, by
+/// "namespace/name/item". The answer then has `layer7`: its `outcome` is
+/// "forwarded", "not-inspected" (no proxy looks at it), "403", "refused" (as the
+/// DNS proxy answers), "dropped", "unknown", or null when the flow itself does not
+/// pass, and either side has the rules it `tried`.
+///
+/// # Safety
+/// By the rules of the ABI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn netverdict_engine_verdict(
+    engine: *const netverdict_engine,
+    question: netverdict_str,
+    buffer: *mut *mut netverdict_buffer,
+    error: *mut *mut netverdict_error,
+) -> netverdict_status {
+    // SAFETY: by the rules of the ABI.
+    unsafe {
+        ask(engine, error, |engine| {
+            let out = Out::new(buffer, "buffer")?;
+            let question = pointer::text(question, "question")?;
+            out.set(json(&answer(engine, question, false)?)?);
+            Ok(())
+        })
+    }
+}
+
+/// What happens to a flow, and why: as netverdict_engine_verdict, with an
+/// `explanation` of each side: every rule that was a candidate, why it lost or
+/// won, and the smallest change that turns the verdict round.
 ///
 /// # Safety
 /// By the rules of the ABI.
@@ -121,7 +173,7 @@ pub unsafe extern "C" fn netverdict_engine_explain(
         ask(engine, error, |engine| {
             let out = Out::new(buffer, "buffer")?;
             let question = pointer::text(question, "question")?;
-            out.set(json(&explain(engine, question)?)?);
+            out.set(json(&answer(engine, question, true)?)?);
             Ok(())
         })
     }

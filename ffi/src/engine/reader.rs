@@ -4,12 +4,12 @@
 //! it while it changes.
 
 use super::{ask, change, netverdict_engine};
-use crate::buffer::netverdict_bytes;
-use crate::error::netverdict_error;
+use crate::buffer::{netverdict_buffer, netverdict_bytes};
+use crate::error::{Failure, netverdict_error};
 use crate::handle::{self, Out};
 use crate::status::{
-    NETVERDICT_BAD_ARGUMENT, NETVERDICT_NOT_FOUND, NETVERDICT_NULL_ARGUMENT, NETVERDICT_OK,
-    netverdict_status,
+    NETVERDICT_BAD_ARGUMENT, NETVERDICT_COMPILE, NETVERDICT_NOT_FOUND, NETVERDICT_NULL_ARGUMENT,
+    NETVERDICT_OK, netverdict_status,
 };
 use crate::view::{answer_all, batch, netverdict_question, netverdict_verdict, netverdict_view};
 use netverdict_table::Reader;
@@ -52,6 +52,31 @@ pub unsafe extern "C" fn netverdict_engine_view(
         ask(engine, error, |engine| {
             let out = Out::new(view, "view")?;
             out.set(netverdict_view::load(engine.image())?);
+            Ok(())
+        })
+    }
+}
+
+/// Compiles all endpoints' policies into a table of its own that stays as it is,
+/// with the rules behind its verdicts: netverdict_view_origin tells them. Its
+/// subjects have numbers of their own; netverdict_view_subject_of_identity finds
+/// them. Redirects lead to stand-ins.
+///
+/// # Safety
+/// By the rules of the ABI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn netverdict_engine_compile(
+    engine: *const netverdict_engine,
+    image: *mut *mut netverdict_buffer,
+    error: *mut *mut netverdict_error,
+) -> netverdict_status {
+    // SAFETY: by the rules of the ABI.
+    unsafe {
+        ask(engine, error, |engine| {
+            let out = Out::new(image, "image")?;
+            let table = engine.cluster().compile(Some(engine.sources()));
+            let table = table.map_err(|e| Failure::new(NETVERDICT_COMPILE, e.to_string()))?;
+            out.set(netverdict_buffer::new(table.image));
             Ok(())
         })
     }

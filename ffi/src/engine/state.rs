@@ -9,12 +9,16 @@
 use super::options::Options;
 use super::{first_error, update::Committed};
 use crate::error::Failure;
+use crate::pointer;
 use crate::status::{
     NETVERDICT_COMPILE, NETVERDICT_IDENTITY_STATE, NETVERDICT_NOT_FOUND, NETVERDICT_TOO_LARGE,
 };
-use netverdict::cluster::{Change, Cluster, ObjectKey, PublishedCluster, open_policies};
+use netverdict::cluster::{
+    Change, Cluster, ObjectKey, ProxyPortsOf, PublishedCluster, open_policies,
+};
 use netverdict::compile::{CompileError, Update};
 use netverdict::diagnostic::Diagnostic;
+use netverdict::fqdn::Names;
 use netverdict::object::load::{Loaded, load};
 use netverdict::object::{Object, ObjectRef};
 use netverdict::source::{SourceId, Sources};
@@ -68,6 +72,10 @@ enum Staged {
     Remove,
 }
 
+/// What a document takes while it is read, in times of its own length: its
+/// text, values with their places, and objects.
+const READ: usize = 16;
+
 type Addresses = BTreeMap<String, Vec<IpAddr>>;
 
 /// The engine.
@@ -82,6 +90,10 @@ pub(super) struct State {
     holders: BTreeMap<ObjectKey, Vec<Name>>,
     staged: BTreeMap<Name, Staged>,
     names: Option<Addresses>,
+    /// What answers of DNS said.
+    learned: Names,
+    /// Where redirects are to lead; the inner `None` is for stand-ins.
+    proxy_ports: Option<Option<ProxyPortsOf>>,
     live: Option<Live>,
     /// Readers have an older table: they held on to too many.
     behind: bool,
@@ -98,11 +110,14 @@ impl State {
     pub(super) fn new(options: Options, identities: &[u8]) -> Result<Self, Failure> {
         let state = |e| Failure::new(NETVERDICT_IDENTITY_STATE, format!("{e}"));
         let (config, cluster) = (options.config(), options.cluster()?);
+        pointer::room(identities.len().saturating_mul(READ), "saved identities")?;
         let cluster = match identities {
             [] => Cluster::new(config, cluster),
             bytes => Cluster::restore(config, cluster, [], bytes).map_err(state)?,
         };
         Ok(Self {
+            learned: Names::new(options.names()),
+            proxy_ports: None,
             options,
             published: PublishedCluster::new(cluster).map_err(|e| compile(&e))?,
             sources: Sources::new(),
@@ -148,6 +163,7 @@ impl State {
             );
             return Err(Failure::new(NETVERDICT_TOO_LARGE, message));
         }
+        room(text)?;
         Ok(load(source, text, &options))
     }
 
@@ -158,6 +174,7 @@ impl State {
         name: &str,
         text: &str,
     ) -> Result<(Vec<Diagnostic>, Sources), Failure> {
+        room(text)?;
         let mut sources = Sources::new();
         let source = sources.add(name, text);
         Ok((self.read(source, text)?.diagnostics, sources))
@@ -251,6 +268,16 @@ impl State {
         }
     }
 
+    /// What answers of DNS say; taken in with the next commit.
+    pub(super) const fn learned(&mut self) -> &mut Names {
+        &mut self.learned
+    }
+
+    /// Stages where redirects lead; `None` for stand-ins.
+    pub(super) fn stage_proxy_ports(&mut self, of: Option<ProxyPortsOf>) {
+        self.proxy_ports = Some(of);
+    }
+
     /// Applies what is staged.
     pub(super) fn commit(&mut self) -> Result<Committed, Failure> {
         let changes = self.changes();
@@ -269,21 +296,23 @@ impl State {
     }
 
     fn update(&mut self, changes: Vec<Change>) -> Result<Update, CompileError> {
-        if !self.identities.is_empty() && !changes.is_empty() {
-            return self.begin(changes);
-        }
-        let names = self.names.take();
-        let Some(names) = names else {
-            return self.published.apply(changes);
+        let mut update = if !self.identities.is_empty() && !changes.is_empty() {
+            self.begin(changes)?
+        } else {
+            let mut update = Update::default();
+            if let Some(names) = self.names.take() {
+                update = self.published.set_resolved_names(names)?;
+            }
+            after(&mut update, self.published.apply(changes)?);
+            update
         };
-        let mut update = self.published.set_resolved_names(names)?;
-        let mut more = self.published.apply(changes)?;
-        if more.whole {
-            return Ok(more);
+        let learned = self.learned.take_changes();
+        if !learned.is_empty() {
+            after(&mut update, self.published.learn_names(learned)?);
         }
-        update.writes.append(&mut more.writes);
-        update.maps.append(&mut more.maps);
-        update.added.append(&mut more.added);
+        if let Some(of) = self.proxy_ports.take() {
+            after(&mut update, self.published.set_proxy_ports(of)?);
+        }
         Ok(update)
     }
 
@@ -403,6 +432,7 @@ impl State {
         if let Some(live) = &self.live {
             return Ok(live.reader());
         }
+        pointer::room(self.image().len(), "a copy of the table")?;
         let live = Live::new(self.published.image())?;
         let reader = live.reader();
         self.live = Some(live);
@@ -413,4 +443,20 @@ impl State {
     pub(super) fn end_grace_period(&mut self) {
         self.published.end_grace_period();
     }
+}
+
+/// Puts an update behind another one.
+fn after(update: &mut Update, mut next: Update) {
+    if next.whole {
+        *update = next;
+        return;
+    }
+    update.writes.append(&mut next.writes);
+    update.maps.append(&mut next.maps);
+    update.added.append(&mut next.added);
+}
+
+/// Fails unless there is memory to read a document.
+fn room(text: &str) -> Result<(), Failure> {
+    pointer::room(text.len().saturating_mul(READ), "a document")
 }

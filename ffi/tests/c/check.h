@@ -101,4 +101,23 @@ static const char *const POLICY =
     "  - from: [{podSelector: {matchLabels: {app: web}}}]\n"
     "    ports: [{port: sql}]\n";
 
+/* The shop, committed. */
+static inline netverdict_engine *shop(void)
+{
+    netverdict_engine *engine = NULL;
+    DONE(netverdict_engine_new(NULL, &engine, error));
+    DONE(netverdict_engine_apply(engine, text("shop.yaml"), text(SHOP), NULL, error));
+    DONE(netverdict_engine_apply(engine, text("policy.yaml"), text(POLICY), NULL, error));
+    DONE(netverdict_engine_commit(engine, NULL, error));
+    return engine;
+}
+
+static inline netverdict_label label(const char *key, const char *value)
+{
+    netverdict_label made;
+    made.key = text(key);
+    made.value = text(value);
+    return made;
+}
+
 #endif

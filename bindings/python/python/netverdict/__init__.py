@@ -36,12 +36,15 @@ __all__ = [
     "Engine",
     "Error",
     "MapUpdate",
+    "OriginRule",
     "Policy",
+    "ProxyPort",
     "Subject",
     "Update",
     "Verdict",
     "View",
     "Write",
+    "answer_layer7",
     "answer_scenario",
     "compile_scenario",
     "pack_questions",
@@ -140,8 +143,63 @@ class Policy(NamedTuple):
     values: bytes
 
 
+class OriginRule(NamedTuple):
+    """A rule behind a verdict, and where it is written."""
+
+    rule: str
+    path: str
+    file: str
+    line: int
+    column: int
+    #: Nothing but the authentication comes from it.
+    authentication: bool
+
+
+class ProxyPort(NamedTuple):
+    """Where a redirect leads."""
+
+    #: :data:`INGRESS` or :data:`EGRESS`.
+    direction: int
+    #: IP protocol number.
+    protocol: int
+    #: The port that redirects.
+    port: int
+    proxy_port: int
+    #: Of the subject; 0 for every one without a port of its own.
+    identity: int = 0
+    #: Qualified name of a custom listener.
+    listener: str = ""
+
+
 def _pairs(labels: Mapping[str, str]) -> list[tuple[str, str]]:
     return list(labels.items())
+
+
+def _question(
+    from_: str,
+    to: str,
+    port: str,
+    icmp: str,
+    icmpv6: str,
+    fragment: bool,
+    http: Mapping[str, Any] | None,
+    dns: str | None,
+    sni: str | None,
+    secrets: Mapping[str, str] | None,
+) -> str:
+    question: dict[str, Any] = {
+        "from": from_,
+        "to": to,
+        "port": port,
+        "icmp": icmp,
+        "icmpv6": icmpv6,
+        "fragment": fragment,
+        "http": http,
+        "dns": dns,
+        "sni": sni,
+        "secrets": secrets or {},
+    }
+    return json.dumps(question)
 
 
 def pack_questions(
@@ -244,6 +302,14 @@ class View:
             memoryview(verdicts).cast("B"),
         )
         return verdicts
+
+    def origin(
+        self, subject: int, identity: int, protocol: int, port: int, direction: int = INGRESS
+    ) -> list[OriginRule]:
+        """The rules behind a verdict. Raises ``NETVERDICT_NOT_FOUND`` when the
+        table was made without them; :meth:`Engine.compile` makes one with."""
+        found = self._native.origin(subject, direction, identity, protocol, port)
+        return [OriginRule._make(rule) for rule in found]
 
     def image(self) -> bytes:
         """The bytes of the table."""
@@ -361,6 +427,43 @@ class Engine:
         """Stages what DNS says of a name; no addresses forget it."""
         self._native.set_name(name, list(addresses))
 
+    def learn(
+        self, name: str, addresses: Sequence[str], *, ttl: int, at: int, endpoint: int = 0
+    ) -> None:
+        """Stages an answer of DNS as it passed: the name asked for, the addresses
+        of all records, the shortest time to live in seconds, when in milliseconds
+        since any moment, and who asked, any number. Raises ``NETVERDICT_FULL`` when
+        too much is held already."""
+        self._native.learn(name, list(addresses), ttl, at, endpoint)
+
+    def keep_alive(self, endpoint: int, address: str, at: int) -> None:
+        """A connection of the endpoint to the address was seen alive: the address
+        stays allowed though it expired."""
+        self._native.keep_alive(endpoint, address, at)
+
+    def end_keep_alive(self, endpoint: int, at: int) -> None:
+        """All connections of the endpoint were looked through, beginning then."""
+        self._native.end_keep_alive(endpoint, at)
+
+    def forget_names(self, endpoint: int) -> None:
+        """The endpoint is gone, and with it what it asked for."""
+        self._native.forget_names(endpoint)
+
+    def expire_names(self, at: int) -> None:
+        """Stages that names lose the addresses that expired."""
+        self._native.expire_names(at)
+
+    def set_proxy_ports(self, ports: Iterable[ProxyPort]) -> None:
+        """Stages where redirects lead. One that is not among them is not realised
+        yet, and its entries are left out."""
+        self._native.set_proxy_ports(
+            [(p.identity, p.direction, p.protocol, p.port, p.proxy_port, p.listener) for p in ports]
+        )
+
+    def use_stand_in_ports(self) -> None:
+        """Stages that redirects lead to stand-ins again."""
+        self._native.use_stand_in_ports()
+
     def commit(self) -> Update:
         """Applies all that is staged at once, and brings the table up to date."""
         revision, whole, maps, writes = self._native.commit()
@@ -384,6 +487,31 @@ class Engine:
         """What there is to say about how the committed objects fit together."""
         return json.loads(self._native.remarks())
 
+    def verdict(
+        self,
+        from_: str,
+        to: str,
+        *,
+        port: str = "",
+        icmp: str = "",
+        icmpv6: str = "",
+        fragment: bool = False,
+        http: Mapping[str, Any] | None = None,
+        dns: str | None = None,
+        sni: str | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """What happens to a flow: ``verdict``, and of each side with a policy,
+        ``egress`` and ``ingress``, what it says and by which ``rules``. One of
+        ``port`` (``"443/TCP"``), ``icmp`` and ``icmpv6`` (a type, or
+        ``"type/code"``) is given.
+
+        ``http`` (``method``, ``path``, ``host``, ``headers``), ``dns`` (a name) and
+        ``sni`` (a server name) are sent on it: ``layer7`` then has the ``outcome``
+        and the rules that were ``tried``."""
+        question = _question(from_, to, port, icmp, icmpv6, fragment, http, dns, sni, secrets)
+        return json.loads(self._native.verdict(question))
+
     def explain(
         self,
         from_: str,
@@ -393,20 +521,25 @@ class Engine:
         icmp: str = "",
         icmpv6: str = "",
         fragment: bool = False,
+        http: Mapping[str, Any] | None = None,
+        dns: str | None = None,
+        sni: str | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """What happens to a flow, and why: ``verdict``, and of each side with a
-        policy, ``egress`` and ``ingress``, what it says and by which ``rules``.
-        One of ``port`` (``"443/TCP"``), ``icmp`` and ``icmpv6`` (a type, or
-        ``"type/code"``) is given."""
-        question = {
-            "from": from_,
-            "to": to,
-            "port": port,
-            "icmp": icmp,
-            "icmpv6": icmpv6,
-            "fragment": fragment,
-        }
-        return json.loads(self._native.explain(json.dumps(question)))
+        """As :meth:`verdict`, with an ``explanation`` of each side: every rule that
+        was a candidate, why it lost or won, and what would turn the verdict
+        round."""
+        question = _question(from_, to, port, icmp, icmpv6, fragment, http, dns, sni, secrets)
+        return json.loads(self._native.explain(question))
+
+    def proxy_policy(self, endpoint: str) -> dict[str, Any]:
+        """The policy of an endpoint as Cilium sends it to Envoy."""
+        return json.loads(self._native.proxy_policy(endpoint))
+
+    def compile(self) -> bytes:
+        """A table that stays as it is, with the rules behind its verdicts
+        (:meth:`View.origin`)."""
+        return self._native.compile()
 
     def identity(self, of: str) -> int:
         """The identity of an endpoint, address, prefix or entity."""
@@ -457,3 +590,10 @@ def compile_scenario(scenario: Mapping[str, Any] | str) -> bytes:
     """The table of a scenario's endpoints."""
     text = scenario if isinstance(scenario, str) else json.dumps(scenario)
     return _native.compile_scenario(text)
+
+
+def answer_layer7(kind: str, question: Mapping[str, Any] | str) -> dict[str, Any]:
+    """Answers a question about layer 7 in the exchange format: ``kind`` is
+    ``dns``, ``http``, ``sni``, ``fqdn`` or ``proxy``."""
+    text = question if isinstance(question, str) else json.dumps(question)
+    return json.loads(_native.answer_layer7(kind, text))
