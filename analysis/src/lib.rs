@@ -11,6 +11,8 @@
 pub mod connection;
 pub mod connectivity;
 pub mod coverage;
+pub mod expectation;
+mod imagined;
 pub mod lint;
 pub mod peer;
 pub mod ports;

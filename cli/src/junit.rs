@@ -79,7 +79,7 @@ fn test(out: &mut dyn Write, file: &str, failed: bool, d: &JsonDiagnostic) -> io
 }
 
 /// The text in XML; characters that XML does not have become `\u{FFFD}`.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

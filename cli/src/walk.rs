@@ -2,8 +2,9 @@
 //!
 //! In: what somebody typed. Out: files in the order of the arguments, those of
 //! a folder sorted, each once. Folders give their `.yaml`, `.yml` and `.json`
-//! files; hidden ones and those that `.gitignore` names are passed over. A
-//! file that is named is read whatever it is called.
+//! files; hidden ones, those that `.gitignore` names and files of expectations
+//! (`*.netverdict.yaml`) are passed over. A file that is named is read whatever
+//! it is called.
 
 use crate::exit::Failure;
 use globset::{GlobBuilder, GlobMatcher};
@@ -14,6 +15,9 @@ use std::sync::Mutex;
 
 /// Endings of the files that folders give.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// Endings of the files that say what is expected.
+const EXPECTATIONS: [&str; 2] = [".netverdict.yaml", ".netverdict.yml"];
 
 /// Something to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,9 +79,30 @@ fn places_of(argument: &Path) -> Result<Vec<Place>, Failure> {
     Ok(files.into_iter().map(|f| Place::File(plain(&f))).collect())
 }
 
+/// True for files of expectations, which are no manifests.
+fn is_expectations(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str());
+    name.is_some_and(|n| EXPECTATIONS.iter().any(|ending| n.ends_with(ending)))
+}
+
+/// The files of expectations below folders.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub(crate) fn expectation_files(arguments: &[PathBuf]) -> Result<Vec<Place>, Failure> {
+    let mut found = Vec::new();
+    for argument in arguments.iter().filter(|a| a.is_dir()) {
+        found.extend(walk(argument, &is_expectations)?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.into_iter().map(|f| Place::File(plain(&f))).collect())
+}
+
 fn has_ending(path: &Path) -> bool {
     // What a project says of its checks is no object.
-    if path.file_name().is_some_and(|n| n == crate::settings::NAME) {
+    let is_settings = path.file_name().is_some_and(|n| n == crate::settings::NAME);
+    if is_settings || is_expectations(path) {
         return false;
     }
     let ending = path.extension().and_then(|e| e.to_str());

@@ -80,6 +80,11 @@ impl WorldArgs {
         }
     }
 
+    /// The paths to read.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
     /// Reads the input and builds the cluster. What was refused is told on
     /// standard error.
     pub(crate) fn open(&self) -> Result<World, Failure> {

@@ -6,12 +6,11 @@
 //! is added as a pod with the labels that were recorded.
 
 use super::{Connection, RecordedEnd, Recording};
+use crate::imagined;
 use netverdict::cluster::{Change, Cluster, Endpoint, ObjectKey, Peer, Target};
 use netverdict::identity::{NumericIdentity, Reserved, Scope};
 use netverdict::label::{Label, LabelSet, LabelSource, keys};
 use netverdict::object::Object;
-use netverdict::object::load::{LoadOptions, load};
-use netverdict::source::SourceId;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -35,9 +34,6 @@ pub struct Placement {
     pub imagined: usize,
 }
 
-/// Objects that are read from no file.
-const NOWHERE: SourceId = SourceId(u32::MAX);
-
 /// Finds the ends of a recording's connections. Pods that are missing are
 /// added to the cluster, and so are the addresses that DNS answered.
 pub fn place(cluster: &mut Cluster, recording: &Recording) -> Placement {
@@ -45,12 +41,12 @@ pub fn place(cluster: &mut Cluster, recording: &Recording) -> Placement {
         .connections()
         .flat_map(|(c, _)| [&c.source, &c.destination])
         .collect();
-    let imagined = imagine(cluster, &ends);
+    let added = imagine(cluster, &ends);
     resolve_names(cluster, recording);
     let index = Index::new(cluster);
     let found: BTreeMap<&RecordedEnd, Result<Peer, String>> = ends
         .into_iter()
-        .map(|end| (end, index.find(end, &imagined)))
+        .map(|end| (end, index.find(end, &added)))
         .collect();
     let of = |end: &RecordedEnd, role: &str| match found.get(end) {
         Some(Ok(peer)) => Ok(peer.clone()),
@@ -63,7 +59,7 @@ pub fn place(cluster: &mut Cluster, recording: &Recording) -> Placement {
     };
     Placement {
         ends: recording.connections().map(|(c, _)| both(c)).collect(),
-        imagined: imagined.len(),
+        imagined: added.len(),
     }
 }
 
@@ -86,7 +82,7 @@ type Imagined = BTreeMap<RecordedEnd, (String, String)>;
 
 /// Adds pods for ends that are pods, and not in the cluster.
 fn imagine(cluster: &mut Cluster, ends: &BTreeSet<&RecordedEnd>) -> Imagined {
-    let mut imagined = Imagined::new();
+    let mut added = Imagined::new();
     let mut objects = Vec::new();
     let mut namespaces: BTreeMap<String, Object> = BTreeMap::new();
     {
@@ -101,7 +97,7 @@ fn imagine(cluster: &mut Cluster, ends: &BTreeSet<&RecordedEnd>) -> Imagined {
                 continue;
             }
             if let Some(name) = by_labels.get(&labels.canonical()) {
-                imagined.insert((*end).clone(), name.clone());
+                added.insert((*end).clone(), name.clone());
                 continue;
             }
             let namespace = labels.namespace().unwrap_or_default().to_owned();
@@ -115,7 +111,7 @@ fn imagine(cluster: &mut Cluster, ends: &BTreeSet<&RecordedEnd>) -> Imagined {
             }
             taken.insert((namespace.clone(), name.clone()));
             by_labels.insert(labels.canonical(), (namespace.clone(), name.clone()));
-            imagined.insert((*end).clone(), (namespace, name));
+            added.insert((*end).clone(), (namespace, name));
         }
     }
     let changes = namespaces.into_values().chain(objects);
@@ -123,7 +119,7 @@ fn imagine(cluster: &mut Cluster, ends: &BTreeSet<&RecordedEnd>) -> Imagined {
     if !changes.is_empty() {
         cluster.apply(changes);
     }
-    imagined
+    added
 }
 
 fn owned((namespace, name): &(&str, &str)) -> (String, String) {
@@ -215,7 +211,7 @@ fn object(
             "spec": spec,
         })
     };
-    read_object(cluster, &json)
+    imagined::object(cluster.config(), &json)
 }
 
 /// The namespace with the labels that its pod's identity repeats, if the
@@ -243,13 +239,7 @@ fn namespace_object(cluster: &Cluster, labels: &LabelSet, name: &str) -> Option<
         "kind": "Namespace",
         "metadata": { "name": name, "labels": own },
     });
-    read_object(cluster, &json)
-}
-
-fn read_object(cluster: &Cluster, json: &Value) -> Option<Object> {
-    let config = cluster.config();
-    let loaded = load(NOWHERE, &json.to_string(), &LoadOptions::new(config));
-    loaded.into_objects().next()
+    imagined::object(cluster.config(), &json)
 }
 
 /// `dns.UDP.53_http.TCP.8080`, which identities carry as a label.
@@ -326,7 +316,7 @@ impl<'c> Index<'c> {
         })
     }
 
-    fn find(&self, end: &RecordedEnd, imagined: &Imagined) -> Result<Peer, String> {
+    fn find(&self, end: &RecordedEnd, added: &Imagined) -> Result<Peer, String> {
         let peer = |target| Peer {
             text: end.to_string(),
             target,
@@ -335,7 +325,7 @@ impl<'c> Index<'c> {
         if end.is_unsaid() {
             return Err("the record does not say who it is".to_owned());
         }
-        let own = imagined.get(end);
+        let own = added.get(end);
         if let Some((namespace, name)) = own
             && let Some(pod) = self.pods.get(&(namespace.as_str(), name.as_str()))
         {

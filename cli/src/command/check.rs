@@ -421,12 +421,12 @@ fn print_github(
     Ok(())
 }
 
-fn github_data(text: &str) -> String {
+pub(super) fn github_data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-fn github_property(text: &str) -> String {
+pub(super) fn github_property(text: &str) -> String {
     github_data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -14,6 +14,7 @@ mod map;
 mod policies;
 mod proxy;
 mod table;
+mod test;
 mod verdict;
 
 use crate::exit::{Exit, Failure};
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     #[cfg(all(feature = "datapath", target_os = "linux"))]
     Datapath(datapath::DatapathArgs),
     Forecast(forecast::ForecastArgs),
+    Test(test::TestArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         #[cfg(all(feature = "datapath", target_os = "linux"))]
         Command::Datapath(args) => datapath::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }
