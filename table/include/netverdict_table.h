@@ -273,9 +273,30 @@ struct nv_table {
     nv_u32 base;        /* masked: offset of the image within the memory */
 };
 
+/*
+ * An array of an image and an index into one. In memory that is not trusted an
+ * array is an offset, and both wrap; else it is an address, found once.
+ */
+#ifdef NETVERDICT_TABLE_MASKED
+typedef nv_u32 nv_array;
+typedef nv_u32 nv_index;
+#else
+typedef const nv_u8 *nv_array;
+typedef size_t nv_index;
+#endif
+
 /* One direction of a subject's policy in hand, for any number of lookups. */
 struct nv_policy {
     nv_u32 at; /* offset of the descriptor */
+#ifndef NETVERDICT_TABLE_MASKED
+    /* What lookups read of the descriptor and of the header. Nobody writes to
+     * the image, so once is enough. */
+    nv_u32 flags;
+    nv_u32 local_first, local_count;
+    nv_index stride;
+    nv_array directory, root, pages, blocks, ports, port_directories, port_pages, cells, entries;
+    nv_array regions, protocols;
+#endif
 };
 
 /* ---- Loads ------------------------------------------------------------- */
@@ -335,7 +356,28 @@ NV_INLINE nv_u64 nv_load64(const struct nv_table *table, nv_u32 at)
 
 #else
 
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* Entries stand in an image as answers stand in this host. */
+#define NV_AS_IT_IS
+#endif
+
 /* Byte by byte: for every host and address. Compilers make one load of it. */
+NV_INLINE nv_u16 nv_read16(const nv_u8 *from)
+{
+    return NV_CAST(nv_u16, from[0] | from[1] << 8);
+}
+
+NV_INLINE nv_u32 nv_read32(const nv_u8 *from)
+{
+    return NV_CAST(nv_u32, from[0]) | NV_CAST(nv_u32, from[1]) << 8 |
+           NV_CAST(nv_u32, from[2]) << 16 | NV_CAST(nv_u32, from[3]) << 24;
+}
+
+NV_INLINE nv_u64 nv_read64(const nv_u8 *from)
+{
+    return NV_CAST(nv_u64, nv_read32(from)) | NV_CAST(nv_u64, nv_read32(from + 4)) << 32;
+}
+
 NV_INLINE nv_u8 nv_load8(const struct nv_table *table, nv_u32 at)
 {
     return table->image[at];
@@ -343,20 +385,17 @@ NV_INLINE nv_u8 nv_load8(const struct nv_table *table, nv_u32 at)
 
 NV_INLINE nv_u16 nv_load16(const struct nv_table *table, nv_u32 at)
 {
-    const nv_u8 *from = table->image + at;
-    return NV_CAST(nv_u16, from[0] | from[1] << 8);
+    return nv_read16(table->image + at);
 }
 
 NV_INLINE nv_u32 nv_load32(const struct nv_table *table, nv_u32 at)
 {
-    const nv_u8 *from = table->image + at;
-    return NV_CAST(nv_u32, from[0]) | NV_CAST(nv_u32, from[1]) << 8 |
-           NV_CAST(nv_u32, from[2]) << 16 | NV_CAST(nv_u32, from[3]) << 24;
+    return nv_read32(table->image + at);
 }
 
 NV_INLINE nv_u64 nv_load64(const struct nv_table *table, nv_u32 at)
 {
-    return NV_CAST(nv_u64, nv_load32(table, at)) | NV_CAST(nv_u64, nv_load32(table, at + 4)) << 32;
+    return nv_read64(table->image + at);
 }
 
 #endif
@@ -367,12 +406,44 @@ NV_INLINE nv_u64 nv_load64(const struct nv_table *table, nv_u32 at)
 #define NV_DESCRIPTOR32(table, policy, field) \
     nv_load32(table, (policy)->at + NV_CAST(nv_u32, NV_OFFSET(struct nv_descriptor, field)))
 
+/* The same for lookups. In memory that another process writes to they are read
+ * again each time, which costs less than room for them on a stack of BPF. */
+#ifdef NETVERDICT_TABLE_MASKED
+#define NV_POLICY(table, policy, field) NV_DESCRIPTOR32(table, policy, field)
+#define NV_COMMON(table, policy, name, field) NV_HEADER32(table, field)
+#else
+#define NV_POLICY(table, policy, field) ((policy)->field)
+#define NV_COMMON(table, policy, name, field) ((policy)->name)
+#endif
+
+/* Number `i` of an array of 8 bits. */
+NV_INLINE nv_u32 nv_item8(const struct nv_table *table, nv_array array, nv_index i)
+{
+#ifdef NETVERDICT_TABLE_MASKED
+    return nv_load8(table, array + i);
+#else
+    (void)table;
+    return array[i];
+#endif
+}
+
+/* Number `i` of an array of 16 bits. */
+NV_INLINE nv_u32 nv_item16(const struct nv_table *table, nv_array array, nv_index i)
+{
+#ifdef NETVERDICT_TABLE_MASKED
+    return nv_load16(table, array + i * 2);
+#else
+    (void)table;
+    return nv_read16(array + i * 2);
+#endif
+}
+
 /* Number `i` of an array of 8 or 16 bits. */
-NV_INLINE nv_u32 nv_either(const struct nv_table *table, nv_u32 wide, nv_u32 at, nv_u32 i)
+NV_INLINE nv_u32 nv_either(const struct nv_table *table, nv_u32 wide, nv_array array, nv_index i)
 {
     if (wide)
-        return nv_load16(table, at + i * 2);
-    return nv_load8(table, at + i);
+        return nv_item16(table, array, i);
+    return nv_item8(table, array, i);
 }
 
 /* ---- Tables ------------------------------------------------------------ */
@@ -555,7 +626,26 @@ NV_INLINE int netverdict_table_policy(const struct nv_table *table, nv_u32 subje
     if (subject >= count)
         return 0;
     policy->at = nv_load32(table, at + subject * 8 + (direction & 1) * 4);
-    return policy->at != 0;
+    if (policy->at == 0)
+        return 0;
+#ifndef NETVERDICT_TABLE_MASKED
+    policy->flags = NV_DESCRIPTOR32(table, policy, flags);
+    policy->local_first = NV_HEADER32(table, local_first);
+    policy->local_count = NV_HEADER32(table, local_count);
+    policy->stride = NV_DESCRIPTOR32(table, policy, stride);
+    policy->directory = table->image + NV_DESCRIPTOR32(table, policy, directory);
+    policy->root = table->image + NV_DESCRIPTOR32(table, policy, root);
+    policy->pages = table->image + NV_DESCRIPTOR32(table, policy, pages);
+    policy->blocks = table->image + NV_DESCRIPTOR32(table, policy, blocks);
+    policy->ports = table->image + NV_DESCRIPTOR32(table, policy, ports);
+    policy->port_directories = table->image + NV_DESCRIPTOR32(table, policy, port_directories);
+    policy->port_pages = table->image + NV_DESCRIPTOR32(table, policy, port_pages);
+    policy->cells = table->image + NV_DESCRIPTOR32(table, policy, cells);
+    policy->entries = table->image + NV_DESCRIPTOR32(table, policy, entries);
+    policy->regions = table->image + NV_HEADER32(table, regions.at);
+    policy->protocols = table->image + NV_HEADER32(table, protocols);
+#endif
+    return 1;
 }
 
 /* ---- Lookups ----------------------------------------------------------- */
@@ -564,38 +654,67 @@ NV_INLINE int netverdict_table_policy(const struct nv_table *table, nv_u32 subje
 NV_INLINE nv_u32 nv_peer_class(const struct nv_table *table, const struct nv_policy *policy,
                                nv_u32 flags, nv_u32 identity)
 {
-    nv_u32 x = identity - NV_HEADER32(table, local_first);
-    nv_u32 page;
-    if (x < NV_HEADER32(table, local_count)) {
-        page = nv_load16(table, NV_DESCRIPTOR32(table, policy, directory) + (x >> 6) * 2);
+    nv_u32 x = identity - NV_COMMON(table, policy, local_first, local_first);
+    nv_index page;
+    if (x < NV_COMMON(table, policy, local_count, local_count)) {
+        page = nv_item16(table, NV_POLICY(table, policy, directory), x >> 6);
     } else {
         nv_u32 region = identity >> 15;
-        nv_u32 slot, block;
+        nv_index slot, block;
         if (region >= 1536)
             region = 1536 + (region & 511);
-        slot = nv_load16(table, NV_HEADER32(table, regions.at) + region * 2);
-        block = nv_load16(table, NV_DESCRIPTOR32(table, policy, root) +
-                                     (slot * 8 + (identity >> 12 & 7)) * 2);
-        page = nv_load16(table, NV_DESCRIPTOR32(table, policy, blocks) + block * 128 +
-                                    (identity >> 6 & 63) * 2);
+        slot = nv_item16(table, NV_COMMON(table, policy, regions, regions.at), region);
+        block = nv_item16(table, NV_POLICY(table, policy, root), slot * 8 + (identity >> 12 & 7));
+        page = nv_item16(table, NV_POLICY(table, policy, blocks), block * 64 + (identity >> 6 & 63));
     }
     return nv_either(table, flags & NETVERDICT_TABLE_WIDE_PEERS,
-                     NV_DESCRIPTOR32(table, policy, pages) + page * 64, identity & 63);
+                     NV_POLICY(table, policy, pages) + page * 64, identity & 63);
 }
 
 /* The class of a protocol and port. */
 NV_INLINE nv_u32 nv_port_class(const struct nv_table *table, const struct nv_policy *policy,
                                nv_u32 flags, nv_u8 protocol, nv_u16 port)
 {
-    nv_u32 slot = nv_load8(table, NV_HEADER32(table, protocols) + protocol);
-    nv_u32 first = nv_load16(table, NV_DESCRIPTOR32(table, policy, ports) + slot * 2);
-    nv_u32 page;
+    nv_index slot = nv_item8(table, NV_COMMON(table, policy, protocols, protocols), protocol);
+    nv_index first = nv_item16(table, NV_POLICY(table, policy, ports), slot);
+    nv_index page;
     if (slot >= 5)
-        return first;
-    page = nv_load16(table, NV_DESCRIPTOR32(table, policy, port_directories) + first * 512 +
-                                NV_CAST(nv_u32, port >> 8) * 2);
+        return NV_CAST(nv_u32, first);
+    page = nv_item16(table, NV_POLICY(table, policy, port_directories),
+                     first * 256 + NV_CAST(nv_index, port >> 8));
     return nv_either(table, flags & NETVERDICT_TABLE_WIDE_PORTS,
-                     NV_DESCRIPTOR32(table, policy, port_pages) + page * 256, port & 255u);
+                     NV_POLICY(table, policy, port_pages) + page * 256, port & 255u);
+}
+
+/* Reads entry `i` as an answer. */
+NV_INLINE void nv_read_answer(const struct nv_table *table, nv_array entries, nv_index i,
+                              struct nv_answer *answer)
+{
+#ifdef NV_AS_IT_IS
+    (void)table;
+    __builtin_memcpy(answer, entries + i * 16, sizeof *answer);
+#else
+#ifdef NETVERDICT_TABLE_MASKED
+    nv_u64 low = nv_load64(table, entries + i * 16);
+    nv_u64 high = nv_load64(table, entries + i * 16 + 8);
+#else
+    nv_u64 low = nv_read64(entries + i * 16);
+    nv_u64 high = nv_read64(entries + i * 16 + 8);
+#endif
+    nv_u32 port_be = NV_CAST(nv_u32, low & 0xffff);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    port_be = (port_be & 0xff) << 8 | port_be >> 8;
+#endif
+    (void)table;
+    answer->proxy_port_be = NV_CAST(nv_u16, port_be);
+    answer->flags = NV_CAST(nv_u8, low >> 16 & 0xff);
+    answer->auth_type = NV_CAST(nv_u8, low >> 24 & 0xff);
+    answer->code = NV_CAST(nv_s16, NV_CAST(nv_u16, low >> 32 & 0xffff));
+    answer->match_type = NV_CAST(nv_u8, low >> 48 & 0xff);
+    answer->auth_donor = NV_CAST(nv_u8, low >> 56);
+    answer->cookie = NV_CAST(nv_u32, high);
+    answer->reserved = NV_CAST(nv_u32, high >> 32);
+#endif
 }
 
 /*
@@ -607,27 +726,13 @@ NV_INLINE void netverdict_table_lookup(const struct nv_table *table,
                                        const struct nv_policy *policy, nv_u32 identity,
                                        nv_u8 protocol, nv_u16 port, struct nv_answer *answer)
 {
-    nv_u32 flags = NV_DESCRIPTOR32(table, policy, flags);
-    nv_u32 peer = nv_peer_class(table, policy, flags, identity);
-    nv_u32 row = nv_port_class(table, policy, flags, protocol, port);
-    nv_u32 i = row * NV_DESCRIPTOR32(table, policy, stride) + peer;
-    nv_u32 cell = nv_either(table, flags & NETVERDICT_TABLE_WIDE_CELLS,
-                            NV_DESCRIPTOR32(table, policy, cells), i);
-    nv_u32 at = NV_DESCRIPTOR32(table, policy, entries) + cell * 16;
-    nv_u64 low = nv_load64(table, at);
-    nv_u64 high = nv_load64(table, at + 8);
-    nv_u32 port_be = NV_CAST(nv_u32, low & 0xffff);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    port_be = (port_be & 0xff) << 8 | port_be >> 8;
-#endif
-    answer->proxy_port_be = NV_CAST(nv_u16, port_be);
-    answer->flags = NV_CAST(nv_u8, low >> 16 & 0xff);
-    answer->auth_type = NV_CAST(nv_u8, low >> 24 & 0xff);
-    answer->code = NV_CAST(nv_s16, NV_CAST(nv_u16, low >> 32 & 0xffff));
-    answer->match_type = NV_CAST(nv_u8, low >> 48 & 0xff);
-    answer->auth_donor = NV_CAST(nv_u8, low >> 56);
-    answer->cookie = NV_CAST(nv_u32, high);
-    answer->reserved = NV_CAST(nv_u32, high >> 32);
+    nv_u32 flags = NV_POLICY(table, policy, flags);
+    nv_index peer = nv_peer_class(table, policy, flags, identity);
+    nv_index row = nv_port_class(table, policy, flags, protocol, port);
+    nv_index i = row * NV_POLICY(table, policy, stride) + peer;
+    nv_index cell = nv_either(table, flags & NETVERDICT_TABLE_WIDE_CELLS,
+                              NV_POLICY(table, policy, cells), i);
+    nv_read_answer(table, NV_POLICY(table, policy, entries), cell, answer);
 }
 
 /* An answer that comes from no entry. */

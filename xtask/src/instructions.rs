@@ -42,7 +42,7 @@ use Language::{C, Rust};
 
 /// `local`: identities of the cluster, through a directory. `prefixes`: through
 /// roots.
-const WAYS: [Way; 12] = [
+const WAYS: [Way; 13] = [
     way(Rust, "policy", "local", 45.0),
     way(Rust, "policy", "prefixes", 65.0),
     way(Rust, "policy-batch", "local", 49.0),
@@ -52,9 +52,10 @@ const WAYS: [Way; 12] = [
     way(Rust, "live-policy", "local", 128.0),
     way(Rust, "live-table", "local", 246.0),
     way(Rust, "live-table", "prefixes", 285.0),
-    way(C, "policy", "local", 75.0),
-    way(C, "table", "local", 111.0),
-    way(C, "table", "prefixes", 133.0),
+    way(C, "policy", "local", 51.0),
+    way(C, "policy", "prefixes", 73.0),
+    way(C, "table", "local", 116.0),
+    way(C, "table", "prefixes", 141.0),
 ];
 
 /// Rounds over all questions; the second run has twice as many.
