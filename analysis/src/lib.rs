@@ -12,6 +12,7 @@ pub mod connection;
 pub mod connectivity;
 pub mod coverage;
 pub mod expectation;
+pub mod generate;
 mod imagined;
 pub mod lint;
 pub mod peer;

@@ -71,11 +71,7 @@ impl QuestionArgs {
         let from = again(&world, from);
         let (protocol, port, icmp_code) = match (&self.port, &self.icmp, &self.icmpv6) {
             (Some(text), ..) => {
-                let receiver = match &to.target {
-                    Target::Endpoint(e) => Some(&**e),
-                    _ => None,
-                };
-                let (protocol, port) = port(text, receiver)?;
+                let (protocol, port) = port_of(text, &to)?;
                 (protocol, port, None)
             }
             (None, Some(text), _) => icmp(text, IcmpFamily::V4)?,
@@ -132,7 +128,8 @@ pub(crate) fn protocol_name(number: u8) -> String {
     protocol::name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
-fn peer(world: &mut World, text: &str) -> Result<Peer, Failure> {
+/// Finds one end of a flow; labels stand for a pod that no file mentions.
+pub(crate) fn peer(world: &mut World, text: &str) -> Result<Peer, Failure> {
     let named = ["entity:", "reserved:", "cidr:", "ip:", "pod:", "fqdn:"];
     if text.contains('=') && !named.iter().any(|n| text.starts_with(n)) {
         let endpoint = world.imagine(text)?;
@@ -146,7 +143,7 @@ fn peer(world: &mut World, text: &str) -> Result<Peer, Failure> {
 }
 
 /// The same end in the world as it is now.
-fn again(world: &World, peer: Peer) -> Peer {
+pub(crate) fn again(world: &World, peer: Peer) -> Peer {
     let Target::Endpoint(old) = &peer.target else {
         return peer;
     };
@@ -169,6 +166,15 @@ fn no_port(text: &str) -> Failure {
 /// A port by number, with its protocol; or a protocol without ports.
 pub(crate) fn plain_port(text: &str) -> Result<(u8, u16), Failure> {
     port(text, None)
+}
+
+/// A port as the receiver calls it.
+pub(crate) fn port_of(text: &str, to: &Peer) -> Result<(u8, u16), Failure> {
+    let receiver = match &to.target {
+        Target::Endpoint(e) => Some(&**e),
+        _ => None,
+    };
+    port(text, receiver)
 }
 
 fn port(text: &str, to: Option<&Endpoint>) -> Result<(u8, u16), Failure> {

@@ -9,6 +9,7 @@ mod dump;
 mod explain;
 mod flows;
 mod forecast;
+mod generate;
 mod identities;
 mod map;
 mod policies;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Datapath(datapath::DatapathArgs),
     Forecast(forecast::ForecastArgs),
     Test(test::TestArgs),
+    Generate(generate::GenerateArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -59,6 +61,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Datapath(args) => datapath::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -1,0 +1,237 @@
+//! Policies that allow what is needed, and no more.
+//!
+//! In: a cluster and [`Need`]s: recorded connections or wishes. Out: policies
+//! as YAML, one for each workload, grouped and commented with their evidence;
+//! and a [`Proof`]: which needs they meet, and what else they open, by the
+//! same engine that answers everything else.
+
+mod draft;
+mod labels;
+mod proof;
+mod write;
+
+pub use proof::{Opened, Proof, Unmet, prove};
+
+use crate::recorded::{Outcome, Placement, Recording, question};
+use draft::Drafts;
+use netverdict::cluster::{Cluster, Peer, Target};
+use netverdict::label::LabelSet;
+use netverdict::object::Object;
+use netverdict::object::network_policy::IntOrString;
+use netverdict::rule::protocol;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Which kind of policy to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// CiliumNetworkPolicy.
+    #[default]
+    Cilium,
+    /// NetworkPolicy: pods and prefixes alone.
+    Kubernetes,
+}
+
+/// A connection that is to be allowed.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// Who sends.
+    pub from: Peer,
+    /// Who receives.
+    pub to: Peer,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Destination port, or ICMP type.
+    pub port: u16,
+    /// How somebody knows: `12 flows, first hubble.jsonl:3`.
+    pub evidence: String,
+}
+
+/// Whom to write policies for.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Which kind.
+    pub kind: Kind,
+    /// Namespaces whose workloads get policies; empty for all but
+    /// `kube-system`.
+    pub namespaces: BTreeSet<String>,
+}
+
+impl Scope {
+    fn has(&self, namespace: &str) -> bool {
+        match self.namespaces.is_empty() {
+            true => namespace != "kube-system",
+            false => self.namespaces.contains(namespace),
+        }
+    }
+}
+
+/// Policies, written.
+#[derive(Clone, Debug, Default)]
+pub struct Generated {
+    /// The policies: documents of YAML, with their names.
+    pub policies: Vec<(String, String)>,
+    /// Needs that no policy of this kind can meet, with why.
+    pub left_out: Vec<String>,
+}
+
+impl Generated {
+    /// All policies as one text.
+    #[must_use]
+    pub fn yaml(&self) -> String {
+        let documents: Vec<&str> = self
+            .policies
+            .iter()
+            .map(|(_, text)| text.as_str())
+            .collect();
+        documents.join("---\n")
+    }
+}
+
+/// The connections of a recording that passed, as needs; with `dropped` also
+/// those that did not. Connections to services are needs of the pods behind
+/// them. `evidence` says how somebody knows.
+pub fn needs_of(
+    cluster: &Cluster,
+    recording: &Recording,
+    placement: &Placement,
+    dropped: bool,
+    evidence: &dyn Fn(crate::recorded::Seen) -> String,
+) -> (Vec<Need>, Vec<String>) {
+    let mut needs = Vec::new();
+    let mut left_out = Vec::new();
+    for ((connection, sightings), ends) in recording.connections().zip(&placement.ends) {
+        let passed = matches!(
+            sightings.outcome,
+            Outcome::Forwarded | Outcome::Redirected | Outcome::Audited | Outcome::Refused
+        );
+        let wanted = dropped && sightings.outcome == Outcome::Dropped;
+        if !passed && !wanted {
+            continue;
+        }
+        let asked = match ends {
+            Ok(placed) => question(&connection.traffic, placed).map_err(|why| vec![why]),
+            Err(why) => Err(why.clone()),
+        };
+        match asked {
+            Ok(flow) => {
+                let need = Need {
+                    from: flow.from.clone(),
+                    to: flow.to.clone(),
+                    protocol: flow.protocol,
+                    port: flow.port,
+                    evidence: evidence(sightings.seen),
+                };
+                needs.push(behind_service(cluster, need));
+            }
+            Err(why) => left_out.push(format!(
+                "{} → {} {}: {}",
+                connection.source,
+                connection.destination,
+                connection.traffic,
+                why.join("; ")
+            )),
+        }
+    }
+    (needs, left_out)
+}
+
+/// A need of the pods behind a service, if it names the service's address, or
+/// its port where the pods have another.
+#[must_use]
+pub fn behind_service(cluster: &Cluster, mut need: Need) -> Need {
+    for object in cluster.objects() {
+        let Object::Service(service) = object else {
+            continue;
+        };
+        let Some(selector) = &service.selector else {
+            continue;
+        };
+        let serves = |labels: &LabelSet, other: &LabelSet| {
+            selector.iter().all(|(k, v)| {
+                let of = |set: &LabelSet| set.k8s_value(k) == Some(v.as_str());
+                of(labels) || of(other)
+            })
+        };
+        let backend = match &need.to.target {
+            Target::Address(ip) => {
+                let own = |text: &str| text.parse::<IpAddr>().is_ok_and(|own| own == *ip);
+                if !service.cluster_ips.iter().any(|text| own(text)) {
+                    continue;
+                }
+                let mut pods = cluster.endpoints().iter();
+                let backend = pods.find(|e| {
+                    e.namespace == object.namespace() && serves(&e.labels, &e.other_labels)
+                });
+                match backend {
+                    Some(backend) => Arc::clone(backend),
+                    None => continue,
+                }
+            }
+            Target::Endpoint(e)
+                if e.namespace == object.namespace()
+                    && serves(&e.labels, &e.other_labels)
+                    && !e.ports.is_empty()
+                    && e.ports.iter().all(|p| p.port != need.port) =>
+            {
+                Arc::clone(e)
+            }
+            _ => continue,
+        };
+        let port = service.ports.iter().find(|p| {
+            let number = protocol::number(&p.protocol).unwrap_or(protocol::TCP);
+            i32::from(need.port) == p.port.value && number == need.protocol
+        });
+        let Some(port) = port else { continue };
+        let target = match port.target_port.as_ref().map(|t| &t.value) {
+            Some(IntOrString::Int(n)) => u16::try_from(*n).ok(),
+            Some(IntOrString::String(name)) => {
+                let named = backend.ports.iter().find(|p| p.name == *name);
+                named.map(|p| p.port)
+            }
+            None => Some(need.port),
+        };
+        let Some(target) = target.filter(|t| *t != 0) else {
+            continue;
+        };
+        let service = format!("{}/{}", object.namespace(), object.name());
+        need.evidence = match need.evidence.is_empty() {
+            true => format!("port {} of service {service}", need.port),
+            false => format!("{}; port {} of service {service}", need.evidence, need.port),
+        };
+        need.port = target;
+        need.to = Peer {
+            text: backend.to_string(),
+            target: Target::Endpoint(backend),
+        };
+        return need;
+    }
+    need
+}
+
+/// Writes the policies.
+#[must_use]
+pub fn generate(cluster: &Cluster, needs: &[Need], scope: &Scope) -> Generated {
+    let names = names_by_address(cluster);
+    let mut drafts = Drafts::new(cluster, scope, &names);
+    for need in needs {
+        drafts.add(need);
+    }
+    drafts.write()
+}
+
+/// What the addresses that DNS gave are called.
+fn names_by_address(cluster: &Cluster) -> BTreeMap<IpAddr, String> {
+    let mut names = BTreeMap::new();
+    for (name, addresses) in &cluster.options().resolved_names {
+        for address in addresses {
+            let name = name.trim_end_matches('.').to_lowercase();
+            names.entry(address.to_canonical()).or_insert(name);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests;
