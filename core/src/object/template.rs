@@ -16,7 +16,8 @@ pub const UNRESOLVED: Code = Code::new(901, Severity::Warning, "unresolved varia
 pub fn find(text: &str) -> Option<&str> {
     let mut rest = text;
     let mut unclosed = Unclosed::default();
-    while let Some(start) = rest.find(['$', '{']) {
+    let begins = |text: &str| text.bytes().position(|b| matches!(b, b'$' | b'{'));
+    while let Some(start) = begins(rest) {
         rest = rest.get(start..)?;
         if let Some(end) = variable_end(rest, &mut unclosed) {
             return rest.get(..end);

@@ -8,6 +8,9 @@ use crate::diagnostic::{Diagnostic, suggest};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Node};
 
+/// Hardly any type has more fields.
+const MOST: usize = 16;
+
 /// The fields of a mapping being decoded.
 #[derive(Debug)]
 pub struct Fields<'n, 'd> {
@@ -23,7 +26,7 @@ impl<'n, 'd> Fields<'n, 'd> {
         Self {
             node,
             decoder,
-            known: Vec::new(),
+            known: Vec::with_capacity(MOST),
             foreign: Vec::new(),
             partial: false,
         }
@@ -108,30 +111,36 @@ impl<'n, 'd> Fields<'n, 'd> {
         mut decode: impl FnMut(&Node, &mut Decoder) -> T,
     ) -> Option<T> {
         self.known.push(name);
-        let mut entries: Vec<&Entry> = self
-            .node
-            .entries()
-            .iter()
-            .filter(|e| self.matches(e, name))
-            .collect();
+        let node = self.node;
+        let mut matching = node.entries().iter().filter(|e| self.matches(e, name));
+        let first = matching.next()?;
+        if matching.next().is_none() {
+            return Some(self.value(first, name, &mut decode));
+        }
+        let all = node.entries().iter();
+        let mut entries: Vec<&Entry> = all.filter(|e| self.matches(e, name)).collect();
         // JSON made from YAML has its keys sorted, and the last one wins.
         entries.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut value = None;
-        for entry in entries {
-            if entry.key != name {
-                let message = format!("field `{}` is spelled `{name}`", entry.key);
-                let d = Diagnostic::new(FIELD_CASE, entry.key_span, message)
-                    .help("Cilium takes it, but the API server drops it")
-                    .fix("correct the name", entry.key_span, name, true);
-                self.decoder
-                    .in_field(&entry.key, |decoder| decoder.report(d));
-            }
-            value = Some(
-                self.decoder
-                    .in_field(name, |decoder| decode(&entry.node, decoder)),
-            );
+        let values = entries.into_iter();
+        values.map(|e| self.value(e, name, &mut decode)).last()
+    }
+
+    fn value<T>(
+        &mut self,
+        entry: &Entry,
+        name: &'static str,
+        decode: &mut impl FnMut(&Node, &mut Decoder) -> T,
+    ) -> T {
+        if entry.key != name {
+            let message = format!("field `{}` is spelled `{name}`", entry.key);
+            let d = Diagnostic::new(FIELD_CASE, entry.key_span, message)
+                .help("Cilium takes it, but the API server drops it")
+                .fix("correct the name", entry.key_span, name, true);
+            self.decoder
+                .in_field(&entry.key, |decoder| decoder.report(d));
         }
-        value
+        self.decoder
+            .in_field(name, |decoder| decode(&entry.node, decoder))
     }
 
     fn matches(&self, entry: &Entry, name: &str) -> bool {
@@ -142,12 +151,16 @@ impl<'n, 'd> Fields<'n, 'd> {
         if self.partial {
             return;
         }
+        // Most mappings have no other fields.
+        let known = |entry: &Entry| self.known.iter().any(|name| self.matches(entry, name));
+        let entries = self.node.entries().iter();
+        let unknown: Vec<&Entry> = entries.filter(|entry| !known(entry)).collect();
+        if unknown.is_empty() {
+            return;
+        }
         let known = self.known.iter().copied();
         let free: Vec<&str> = known.filter(|n| self.node.get(n).is_none()).collect();
-        for entry in self.node.entries() {
-            if self.known.iter().any(|name| self.matches(entry, name)) {
-                continue;
-            }
+        for entry in unknown {
             let mut d = Diagnostic::new(
                 UNKNOWN_FIELD,
                 entry.key_span,

@@ -50,6 +50,7 @@ use crate::diagnostic::{Code, Diagnostic, Findings, Severity};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Node, Number, Value};
 use scalar::{describe, scalar_text, unquoted_number};
+use std::fmt::Write;
 
 /// A value has another type than its field.
 pub const WRONG_TYPE: Code = Code::new(201, Severity::Error, "wrong type");
@@ -171,7 +172,8 @@ impl Decoder {
         let length = self.path.len();
         let mut items = Vec::with_capacity(node.items().len());
         for (index, child) in node.items().iter().enumerate() {
-            self.path.push_str(&format!("[{index}]"));
+            // Writing to a text cannot fail.
+            let _ = write!(self.path, "[{index}]");
             items.push(item(child, self));
             self.path.truncate(length);
         }

@@ -6,6 +6,7 @@ use crate::object::template;
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Number, Value};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// The codes of schema checks.
 pub mod codes {
@@ -157,7 +158,11 @@ impl Check {
             ) => {
                 self.count(node, items.len(), *min_items, *max_items);
                 for (i, item) in items.iter().enumerate() {
-                    self.inside(&format!("[{i}]"), |check| check.value(item, shape));
+                    let length = self.path.len();
+                    // Writing to a text cannot fail.
+                    let _ = write!(self.path, "[{i}]");
+                    self.value(item, shape);
+                    self.path.truncate(length);
                 }
                 self.unique(items, *unique);
             }
