@@ -67,9 +67,9 @@ pub struct ProxyRule {
     /// Identities of peers; empty is everybody.
     pub remotes: Vec<u32>,
     /// TLS towards the client.
-    pub terminating_tls: Option<TlsContext>,
+    pub terminating_tls: Option<Arc<TlsContext>>,
     /// TLS towards the server.
-    pub originating_tls: Option<TlsContext>,
+    pub originating_tls: Option<Arc<TlsContext>>,
     /// Server names as written; empty does not restrict.
     pub server_names: BTreeSet<Arc<str>>,
     /// HTTP rules; `None` does not restrict.

@@ -140,9 +140,9 @@ pub struct SelectorPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// Towards the client.
-    pub terminating: Option<TlsContext>,
+    pub terminating: Option<Arc<TlsContext>>,
     /// Towards the server.
-    pub originating: Option<TlsContext>,
+    pub originating: Option<Arc<TlsContext>>,
 }
 
 /// What a filter matches; filters with equal keys are merged.

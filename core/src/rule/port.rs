@@ -68,9 +68,9 @@ pub struct PortRule {
     /// HTTP or DNS rules; `None` without any.
     pub l7: Option<L7Rules>,
     /// TLS terminated for the client.
-    pub terminating_tls: Option<TlsContext>,
+    pub terminating_tls: Option<Arc<TlsContext>>,
     /// TLS originated to the server.
-    pub originating_tls: Option<TlsContext>,
+    pub originating_tls: Option<Arc<TlsContext>>,
     /// TLS server names, as written.
     pub server_names: BTreeSet<Arc<str>>,
     /// A custom listener to redirect to.

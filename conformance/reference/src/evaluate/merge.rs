@@ -31,8 +31,8 @@ pub(super) struct Grant {
     pub(super) listener: String,
     pub(super) listener_priority: u8,
     pub(super) authentication: Option<Authentication>,
-    terminating_tls: Option<TlsContext>,
-    originating_tls: Option<TlsContext>,
+    terminating_tls: Option<Arc<TlsContext>>,
+    originating_tls: Option<Arc<TlsContext>>,
     server_names: BTreeSet<Arc<str>>,
     has_l7_rules: bool,
 }

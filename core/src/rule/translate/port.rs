@@ -133,16 +133,16 @@ fn http_rule(rule: &cilium::HttpRule) -> HttpRule {
     }
 }
 
-fn tls_context(tls: &cilium::TlsContext) -> TlsContext {
+fn tls_context(tls: &cilium::TlsContext) -> Arc<TlsContext> {
     let secret = tls.secret.clone().unwrap_or_default();
-    TlsContext {
+    Arc::new(TlsContext {
         secret: (secret.namespace, secret.name),
         items: [
             tls.trusted_ca.clone(),
             tls.certificate.clone(),
             tls.private_key.clone(),
         ],
-    }
+    })
 }
 
 fn listener(listener: &cilium::Listener) -> Listener {
