@@ -65,6 +65,12 @@ impl Concerned {
     }
 }
 
+/// True for a rule that names prefixes, or names of DNS.
+fn speaks_of_addresses(rule: &Rule) -> bool {
+    let mut peers = rule.peers.iter().flatten();
+    peers.any(|peer| peer.prefixes().next().is_some() || peer.fqdn_label().is_some())
+}
+
 /// When more of the endpoints than one in so many change, all are derived.
 const MANY: usize = 8;
 
@@ -80,10 +86,10 @@ impl Cluster {
         let concerned = Concerned::by(touched);
         let namespaces = namespace::follow(&mut self.namespaces, &self.objects, touched);
         self.update_rules(touched, concerned.services);
-        let rules = !self.moved.rules.is_empty();
-        if rules {
+        if !self.moved.rules.is_empty() {
             self.templated = OnceLock::new();
         }
+        let rules = self.moved.rules.iter().any(|r| speaks_of_addresses(r));
         let told = all || names || rules || concerned.addresses;
         let prefixes = told && self.update_addresses();
         let prefixes = prefixes || all || concerned.addresses;
@@ -127,7 +133,8 @@ impl Cluster {
             config: &self.config,
             services: Some(&self.services),
         };
-        let naming = self.objects.iter().filter(|_| services);
+        let all = services.then(|| self.objects.iter());
+        let naming = all.into_iter().flatten();
         let naming = naming.filter(|(key, o)| service::names_services(o) && !touched.contains(key));
         let touched = touched.iter().filter_map(|k| self.objects.get_key_value(k));
         let mut affected: Vec<(&ObjectKey, &Object)> = touched.chain(naming).collect();
