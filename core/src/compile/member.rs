@@ -53,6 +53,8 @@ pub(super) struct Members {
     everybody: Vec<(Arc<str>, u8)>,
     /// Ascending: the node a step is taken from, the step, and what it leads to.
     steps: Box<[((u32, Step), Stand)]>,
+    /// Selectors alone do not say where an identity belongs.
+    asks_more: bool,
     config: Arc<Config>,
 }
 
@@ -64,7 +66,10 @@ impl Members {
         config: Arc<Config>,
     ) -> Self {
         steps.sort_unstable_by_key(|(from, _)| *from);
+        // What is no selector comes last.
+        let last = criteria.last();
         Self {
+            asks_more: last.is_some_and(|c| !matches!(c, Criterion::Selector(_))),
             criteria,
             everybody,
             steps,
@@ -98,10 +103,8 @@ impl Members {
     }
 
     /// True when selectors alone do not say where an identity belongs.
-    pub(super) fn asks_more(&self) -> bool {
-        // What is no selector comes last.
-        let last = self.criteria.last();
-        last.is_some_and(|c| !matches!(c, Criterion::Selector(_)))
+    pub(super) const fn asks_more(&self) -> bool {
+        self.asks_more
     }
 
     /// Where an identity belongs, given what selectors select and ports mean

@@ -289,6 +289,7 @@ impl Publisher {
         };
         let ends = walk.end();
         self.walk = walk;
+        work.words.reserve(ends.len());
         let mut recompiled = AHashSet::new();
         for (slot, stand) in ends {
             if !recompiled.is_empty() && recompiled.contains(&slot.unit()) {
