@@ -27,14 +27,7 @@ impl Proxy {
     /// *.example.com`. Empty when it restricts nothing.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
-        let rules = &self.rules;
-        let http = rules.l7.http.iter().map(ToString::to_string);
-        let dns = rules.l7.dns.iter().map(|(name, pattern)| {
-            let name = if name.is_empty() { pattern } else { name };
-            format!("queries for {name}")
-        });
-        let names = rules.server_names.iter().map(|n| format!("TLS for {n}"));
-        http.chain(dns).chain(names).collect()
+        self.rules.lines()
     }
 }
 
@@ -197,6 +190,31 @@ impl Terms {
         self.egress_auth != 0 || self.ingress_auth != 0
     }
 
+    /// What comes of the ports: `http: GET /docs`, `authentication`. Empty
+    /// when there are no terms.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        const LISTED: usize = 3;
+        let mut said = Vec::new();
+        if let Some(layer7) = self.layer7() {
+            let requests = self.requests();
+            let more = requests.len().saturating_sub(LISTED);
+            let mut text = layer7.to_owned();
+            for (n, line) in requests.iter().take(LISTED).enumerate() {
+                text.push_str(if n == 0 { ": " } else { ", " });
+                text.push_str(line);
+            }
+            if more > 0 {
+                text.push_str(&format!(" and {more} more"));
+            }
+            said.push(text);
+        }
+        if self.authenticated() {
+            said.push("authentication".to_owned());
+        }
+        said.join("; ")
+    }
+
     /// What the proxies on the way let through, the sender's first.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
@@ -305,6 +323,22 @@ impl Connection {
             }
         }
         all
+    }
+
+    /// What is open, by terms: those without any first.
+    #[must_use]
+    pub fn by_terms(&self) -> Vec<(Terms, PortSet)> {
+        let mut terms: Vec<Terms> = Vec::new();
+        for stretch in self.ports.stretches() {
+            if let Passage::Open(t) = stretch.value
+                && !terms.contains(t)
+            {
+                terms.push(t.clone());
+            }
+        }
+        terms.sort();
+        let set = |t: &Terms| self.ports.set(|p| matches!(p, Passage::Open(o) if o == t));
+        terms.into_iter().map(|t| (t.clone(), set(&t))).collect()
     }
 
     /// What either of two says: where they differ, the more open one holds.

@@ -10,10 +10,11 @@ use crate::peer::{self, Grouping, Peer, PeerKind, StandIns};
 use crate::subject::{Columns, Compiler, SideId, SubjectClass};
 use ahash::{AHashMap, AHashSet};
 use ipnet::IpNet;
-use netverdict::cluster::{Cluster, Endpoint};
+use netverdict::cluster::{Cluster, Endpoint, Target};
 use netverdict::identity::NumericIdentity;
 use netverdict::rule::Direction;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How to look at a cluster.
@@ -27,6 +28,8 @@ pub struct Options {
     /// Pods of the cluster that stand for such as might come, by namespace and
     /// name, with what they are called. See [`exposure`](crate::exposure).
     pub imagined: BTreeMap<(String, String), String>,
+    /// Entities that no rule names are peers, too.
+    pub all_entities: bool,
 }
 
 /// A peer with the classes of its policy and identity.
@@ -56,6 +59,17 @@ impl<'c> Connectivity<'c> {
     /// Looks at a cluster.
     #[must_use]
     pub fn new(cluster: &'c Cluster, options: &Options) -> Self {
+        Self::with_progress(cluster, options, &mut |_, _| ())
+    }
+
+    /// As [`Self::new`]; `progress` is told how many classes of subjects are
+    /// done, and how many there are.
+    #[must_use]
+    pub fn with_progress(
+        cluster: &'c Cluster,
+        options: &Options,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Self {
         let mut classes: Vec<SubjectClass> = Vec::new();
         let mut numbers = AHashMap::new();
         let mut class_of = |subject: Option<&Arc<Endpoint>>| {
@@ -66,7 +80,7 @@ impl<'c> Connectivity<'c> {
             })
         };
         let mut entries = workloads(cluster, options, &mut class_of);
-        for peer in peer::outside(cluster, &options.stand_ins) {
+        for peer in peer::outside(cluster, &options.stand_ins, options.all_entities) {
             let is_host = peer.kind == PeerKind::Entity("host");
             let class = (is_host && cluster.config().host_firewall).then(|| class_of(None));
             entries.push(Entry::new(peer, class));
@@ -77,7 +91,12 @@ impl<'c> Connectivity<'c> {
             .chain([NumericIdentity::HOST, NumericIdentity::WORLD])
             .collect();
         let mut compiler = Compiler::new(cluster, &identities);
-        let classes: Vec<[Columns; 2]> = classes.iter().map(|c| compiler.columns(c)).collect();
+        let all = classes.len();
+        let columns = classes.iter().enumerate().map(|(n, class)| {
+            progress(n, all);
+            compiler.columns(class)
+        });
+        let classes: Vec<[Columns; 2]> = columns.collect();
         let sides = compiler.into_sides();
         let passes = sides.iter().map(|s| s.passes()).collect();
         let mut all = Self {
@@ -158,6 +177,89 @@ impl<'c> Connectivity<'c> {
             .filter(|(from, _, to)| self.relevant(from, to))
             .filter(move |(from, _, to)| denied || self.may_pass(from, to))
             .map(|(from, n, to)| (n, self.between(from, to)))
+    }
+
+    /// What to ask [`Cluster::flow`] about in place of a peer: one of its pods,
+    /// or one of its addresses. `None` when no address is the peer's own.
+    #[must_use]
+    pub fn target(&self, peer: usize) -> Option<Target> {
+        let entry = self.entries.get(peer)?;
+        let peer = &entry.peer;
+        let (identity, _) = peer.identities.first()?;
+        let own = |ip: &IpAddr| self.cluster.identity_at(*ip, None) == *identity;
+        match &peer.kind {
+            PeerKind::Workload => peer.endpoints.first().cloned().map(Target::Endpoint),
+            PeerKind::Entity("world") => [
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            ]
+            .into_iter()
+            .find(own)
+            .map(Target::Address)
+            .or(Some(Target::Entity("world-ipv4"))),
+            PeerKind::Entity(name) => Some(Target::Entity(name)),
+            PeerKind::Prefix(prefix) => self.address_in(prefix).filter(own).map(Target::Address),
+            PeerKind::Name(_) => {
+                let names = &self.cluster.options().resolved_names;
+                names
+                    .values()
+                    .flatten()
+                    .copied()
+                    .find(own)
+                    .map(Target::Address)
+            }
+        }
+    }
+
+    /// An address of a prefix that no longer prefix of the cluster has.
+    fn address_in(&self, prefix: &IpNet) -> Option<IpAddr> {
+        let cache = self.cluster.ipcache();
+        let mut at = prefix.network();
+        loop {
+            let inner = cache.longest_match(&at).map(|(p, _)| p);
+            let inner = inner.filter(|p| p.prefix_len() > prefix.prefix_len());
+            let Some(inner) = inner else {
+                return Some(at);
+            };
+            at = match inner.broadcast() {
+                IpAddr::V4(last) => IpAddr::V4(u32::from(last).checked_add(1)?.into()),
+                IpAddr::V6(last) => IpAddr::V6(u128::from(last).checked_add(1)?.into()),
+            };
+            if !prefix.contains(&at) {
+                return None;
+            }
+        }
+    }
+
+    /// The peers that a text means: the name of a peer with or without its
+    /// kind, `namespace/name` of a pod, a namespace, an entity, an address or
+    /// prefix, a DNS name, or labels (`namespace/app=web`, `app=web`).
+    #[must_use]
+    pub fn choose(&self, text: &str) -> Vec<usize> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            let here = |p: &Peer| p.endpoints.iter().any(|e| e.addresses.contains(&address));
+            let pods = self.numbers(here);
+            return if pods.is_empty() {
+                let found = longest(&self.peers, &IpNet::from(address));
+                let name = found.map(|p| p.name.clone());
+                name.and_then(|n| self.find(&n)).into_iter().collect()
+            } else {
+                pods
+            };
+        }
+        let exact = self.numbers(|p| means(p, text));
+        if exact.is_empty()
+            && let Ok(prefix) = text.parse::<IpNet>()
+        {
+            return self
+                .numbers(|p| matches!(&p.kind, PeerKind::Prefix(own) if prefix.contains(own)));
+        }
+        exact
+    }
+
+    fn numbers(&self, wanted: impl Fn(&Peer) -> bool) -> Vec<usize> {
+        let all = self.peers.iter().enumerate();
+        all.filter(|(_, p)| wanted(p)).map(|(n, _)| n).collect()
     }
 
     fn relevant(&self, from: &Entry, to: &Entry) -> bool {
@@ -431,6 +533,38 @@ fn workloads(
     groups
         .map(|((_, class, ..), peer)| Entry::new(peer, class))
         .collect()
+}
+
+/// True when a text names a peer.
+fn means(peer: &Peer, text: &str) -> bool {
+    let name = peer.name.as_str();
+    let bare = name.rsplit_once('[').map_or(name, |(stem, _)| stem);
+    let unmarked = name.split_once(':').map(|(_, rest)| rest);
+    if name == text || bare == text || unmarked == Some(text) || peer.namespace() == Some(text) {
+        return true;
+    }
+    let (namespace, rest) = text
+        .split_once('/')
+        .map_or((None, text), |(ns, rest)| (Some(ns), rest));
+    if !peer.is_workload() || namespace.is_some_and(|ns| peer.namespace() != Some(ns)) {
+        return false;
+    }
+    if rest == "*" {
+        return true;
+    }
+    if rest.contains('=') {
+        return rest.split(',').all(|label| {
+            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+            let labels = peer.endpoints.first().map(|e| &e.labels);
+            labels
+                .and_then(|l| l.get(key))
+                .is_some_and(|l| l.value() == value)
+        });
+    }
+    peer.endpoints
+        .iter()
+        .any(|e| e.name == rest || e.workloads.iter().any(|(_, name)| name == rest))
+        && namespace.is_some()
 }
 
 /// The longest of the prefixes among peers that an address has.

@@ -11,7 +11,9 @@
 pub mod connection;
 pub mod connectivity;
 pub mod coverage;
+pub mod difference;
 pub mod expectation;
+pub mod exposure;
 pub mod generate;
 mod imagined;
 pub mod lint;

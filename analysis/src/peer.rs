@@ -173,7 +173,7 @@ const WHEN_NAMED: [&str; 4] = ["health", "ingress", "init", "unmanaged"];
 
 /// The peers outside of pods, in no order. The world comes apart into one
 /// part for each family.
-pub(crate) fn outside(cluster: &Cluster, stand_ins: &StandIns) -> Vec<Peer> {
+pub(crate) fn outside(cluster: &Cluster, stand_ins: &StandIns, all_entities: bool) -> Vec<Peer> {
     let config = cluster.config();
     let peer = |name: String, kind: PeerKind, identity: NumericIdentity, node: &str| Peer {
         name,
@@ -186,7 +186,7 @@ pub(crate) fn outside(cluster: &Cluster, stand_ins: &StandIns) -> Vec<Peer> {
     let mut peers = Vec::new();
     let mut known = BTreeSet::new();
     for name in ALWAYS.into_iter().chain(WHEN_NAMED) {
-        if WHEN_NAMED.contains(&name) && !names_entity(cluster, name) {
+        if WHEN_NAMED.contains(&name) && !all_entities && !names_entity(cluster, name) {
             continue;
         }
         let Some(reserved) = Reserved::by_name(name) else {

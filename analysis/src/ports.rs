@@ -278,6 +278,12 @@ impl PortSet {
         self.difference(that).is_empty()
     }
 
+    /// For each port whether it is one of them.
+    #[must_use]
+    pub const fn marked(&self) -> &PortMap<bool> {
+        &self.0
+    }
+
     /// Protocols and ranges, as they are listed.
     #[must_use]
     pub fn ranges(&self) -> Vec<Ranges> {

@@ -5,20 +5,16 @@
 //! there are processors; each file by one.
 
 use crate::exit::Failure;
+use crate::progress::Progress;
 use crate::walk::{Place, places};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use netverdict::object::Object;
 use netverdict::object::load::{LoadOptions, Loaded, Outcome, Stage, load};
 use netverdict::source::{SourceId, Sources, Span};
 use netverdict::yaml;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-
-/// Work that takes longer shows its progress.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -96,6 +92,21 @@ impl Input {
         input
     }
 
+    /// Loads texts, each with the name it has instead of a file.
+    pub(crate) fn of_texts(texts: Vec<(String, String)>, options: &LoadOptions<'_>) -> Self {
+        let mut input = Self::default();
+        for (name, text) in texts {
+            let source = input.sources.add(name.as_str(), text.as_str());
+            input.files.push(LoadedFile {
+                place: Place::File(PathBuf::from(name)),
+                source,
+                exact: true,
+                loaded: load(source, &text, options),
+            });
+        }
+        input
+    }
+
     /// How many documents there are.
     pub(crate) fn tally(&self) -> Tally {
         let mut tally = Tally {
@@ -128,10 +139,7 @@ struct ReadFile {
 
 fn read_all(places: &[Place], options: &LoadOptions<'_>) -> Vec<io::Result<ReadFile>> {
     let next = AtomicUsize::new(0);
-    let progress = Progress::new(places.len(), PATIENCE, || {
-        let terminal = io::stderr().is_terminal();
-        terminal.then(ProgressDrawTarget::stderr)
-    });
+    let progress = Progress::on_terminal("reading", "files", places.len());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = || {
         let mut done = Vec::new();
@@ -159,6 +167,24 @@ fn read_all(places: &[Place], options: &LoadOptions<'_>) -> Vec<io::Result<ReadF
     });
     all.sort_unstable_by_key(|(i, _)| *i);
     all.into_iter().map(|(_, read)| read).collect()
+}
+
+/// The texts of the files that arguments mean, with their names.
+pub(crate) fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
+    let mut all = Vec::new();
+    for place in places(paths)? {
+        let mut bytes = Vec::new();
+        let read = match &place {
+            Place::File(path) => File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)),
+            Place::Stdin => io::stdin().lock().read_to_end(&mut bytes),
+        };
+        read.map_err(|e| Failure::file("read", &place, &e))?;
+        all.push((
+            place.to_string(),
+            String::from_utf8_lossy(&bytes).into_owned(),
+        ));
+    }
+    Ok(all)
 }
 
 fn source_id(index: usize) -> SourceId {
@@ -206,131 +232,5 @@ fn read(place: &Place, source: SourceId, options: &LoadOptions<'_>) -> io::Resul
                 },
             })
         }
-    }
-}
-
-/// A bar on a terminal, when there is one and patience runs out.
-struct Progress<T> {
-    bar: ProgressBar,
-    since: Instant,
-    patience: Duration,
-    terminal: T,
-}
-
-impl<T: Fn() -> Option<ProgressDrawTarget>> Progress<T> {
-    fn new(files: usize, patience: Duration, terminal: T) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("reading {bar:30} {pos}/{len} files") {
-            bar.set_style(style);
-        }
-        Self {
-            bar,
-            since: Instant::now(),
-            patience,
-            terminal,
-        }
-    }
-
-    fn step(&self) {
-        self.bar.inc(1);
-        if self.bar.is_hidden()
-            && self.since.elapsed() >= self.patience
-            && let Some(terminal) = (self.terminal)()
-        {
-            self.bar.set_draw_target(terminal);
-            self.bar.tick();
-        }
-    }
-}
-
-impl<T> Drop for Progress<T> {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use indicatif::TermLike;
-    use std::sync::{Arc, Mutex};
-
-    /// What was drawn.
-    #[derive(Clone, Debug, Default)]
-    struct Screen(Arc<Mutex<String>>);
-
-    impl Screen {
-        fn push(&self, text: &str) -> io::Result<()> {
-            self.0.lock().unwrap().push_str(text);
-            Ok(())
-        }
-    }
-
-    impl TermLike for Screen {
-        fn width(&self) -> u16 {
-            80
-        }
-
-        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn write_line(&self, text: &str) -> io::Result<()> {
-            self.push(text)
-        }
-
-        fn write_str(&self, text: &str) -> io::Result<()> {
-            self.push(text)
-        }
-
-        fn clear_line(&self) -> io::Result<()> {
-            self.push("<clear>")
-        }
-
-        fn flush(&self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn drawn(patience: Duration, terminal: bool) -> String {
-        let screen = Screen::default();
-        let target = || {
-            let screen = Box::new(screen.clone());
-            terminal.then(|| ProgressDrawTarget::term_like(screen))
-        };
-        let progress = Progress::new(12, patience, target);
-        for _ in 0..7 {
-            progress.step();
-        }
-        drop(progress);
-        screen.0.lock().unwrap().clone()
-    }
-
-    #[test]
-    fn the_bar_is_drawn_when_patience_runs_out_and_cleared() {
-        let text = drawn(Duration::ZERO, true);
-        assert!(
-            text.contains("reading ") && text.contains("1/12 files"),
-            "{text}"
-        );
-        assert!(text.ends_with("<clear>"), "{text}");
-    }
-
-    #[test]
-    fn no_bar_is_drawn_in_time_or_without_a_terminal() {
-        assert_eq!(drawn(Duration::from_secs(3600), true), "");
-        assert_eq!(drawn(Duration::ZERO, false), "");
     }
 }

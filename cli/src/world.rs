@@ -3,11 +3,13 @@
 //! In: files, the agent's options, what DNS said, numbers saved before. Out:
 //! a [`World`]: the cluster, and the sources to quote from.
 
-use crate::agent_config::ConfigArgs;
+use crate::agent_config::{Agent, ConfigArgs};
 use crate::exit::{Exit, Failure};
 use crate::fix;
-use crate::input::Input;
+use crate::input::{self, Input};
 use crate::style::{self, count};
+use crate::walk::places;
+use crate::what_if::WhatIfArgs;
 use anstream::eprintln;
 use clap::Args;
 use netverdict::cluster::{Change, Cluster, ClusterOptions, Endpoint};
@@ -24,9 +26,11 @@ use std::sync::Arc;
 #[derive(Args, Debug)]
 pub(crate) struct WorldArgs {
     /// A file, folder, pattern (`'**/*.yaml'`), or `-` for standard input; may
-    /// be given several times.
-    #[arg(short = 'f', long = "file", value_name = "PATH", default_value = ".")]
+    /// be given several times. Without it the current folder.
+    #[arg(short = 'f', long = "file", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    what_if: WhatIfArgs,
     /// The addresses a DNS name has: `api.example.com=203.0.113.7,203.0.113.8`.
     #[arg(long, value_name = "NAME=IP,…", value_parser = resolution)]
     resolve: Vec<(String, Vec<IpAddr>)>,
@@ -72,6 +76,7 @@ impl WorldArgs {
     pub(crate) fn of(paths: Vec<PathBuf>) -> Self {
         Self {
             paths,
+            what_if: WhatIfArgs::default(),
             resolve: Vec::new(),
             local_node: None,
             state: None,
@@ -88,8 +93,57 @@ impl WorldArgs {
     /// Reads the input and builds the cluster. What was refused is told on
     /// standard error.
     pub(crate) fn open(&self) -> Result<World, Failure> {
+        self.open_at(&[])
+    }
+
+    /// As [`Self::open`], with more paths.
+    pub(crate) fn open_at(&self, more: &[PathBuf]) -> Result<World, Failure> {
         let agent = self.config.agent()?;
-        let input = Input::read(&self.paths, &LoadOptions::new(&agent.config))?;
+        let mut paths = self.paths_with(more);
+        if paths.is_empty() {
+            paths.push(PathBuf::from("."));
+        }
+        let base = places(&paths)?.len();
+        paths.extend_from_slice(&self.what_if.with);
+        let input = Input::read(&paths, &LoadOptions::new(&agent.config))?;
+        self.world(agent, input, base, true)
+    }
+
+    /// The paths of `-f`, then others.
+    pub(crate) fn paths_with(&self, more: &[PathBuf]) -> Vec<PathBuf> {
+        let paths = self.paths.iter().chain(more);
+        paths.cloned().collect()
+    }
+
+    /// True when something is asked for that is not so.
+    pub(crate) fn asks_what_if(&self) -> bool {
+        !self.what_if.is_empty()
+    }
+
+    /// The world of texts, as it is or as it would be.
+    pub(crate) fn open_texts(
+        &self,
+        texts: Vec<(String, String)>,
+        changed: bool,
+    ) -> Result<World, Failure> {
+        let agent = self.config.agent()?;
+        let options = LoadOptions::new(&agent.config);
+        let base = texts.len();
+        let mut texts = texts;
+        if changed {
+            texts.extend(input::texts(&self.what_if.with)?);
+        }
+        let input = Input::of_texts(texts, &options);
+        self.world(agent, input, base, changed)
+    }
+
+    fn world(
+        &self,
+        agent: Agent,
+        input: Input,
+        base: usize,
+        changed: bool,
+    ) -> Result<World, Failure> {
         if let Some(failure) = input.failures.into_iter().next() {
             return Err(failure);
         }
@@ -97,7 +151,7 @@ impl WorldArgs {
             failures: Vec::new(),
             ..input
         };
-        self.tell_refused(&input)?;
+        self.tell_refused(&input, base)?;
         let mut resolved_names: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
         for (name, addresses) in &self.resolve {
             let known = resolved_names.entry(name.clone()).or_default();
@@ -108,11 +162,14 @@ impl WorldArgs {
             local_node: self.local_node.clone(),
             resolved_names,
         };
-        let objects: Vec<Object> = input
+        let mut objects: Vec<Object> = input
             .files
             .into_iter()
             .flat_map(|f| f.loaded.into_objects())
             .collect();
+        if changed {
+            self.what_if.remove_from(&mut objects)?;
+        }
         let cluster = self.build(agent.config, options, objects)?;
         Ok(World {
             sources: input.sources,
@@ -149,7 +206,7 @@ impl WorldArgs {
     }
 
     /// Objects that do not take part, so that nobody trusts an answer blindly.
-    fn tell_refused(&self, input: &Input) -> Result<(), Failure> {
+    fn tell_refused(&self, input: &Input, base: usize) -> Result<(), Failure> {
         const LISTED: usize = 3;
         let mut refused = Vec::new();
         for file in &input.files {
@@ -183,7 +240,9 @@ impl WorldArgs {
             let message = style::clean(&message);
             eprintln!("{warning}warning{warning:#}: {message}; {help}");
         }
-        for twice in duplicates(input.objects()) {
+        // What `--with` adds is meant to take the place of what is there.
+        let before = input.files.iter().take(base);
+        for twice in duplicates(before.flat_map(|f| f.loaded.objects())) {
             let at = input.sources.locate(twice.span);
             let message = format!("{}; the last one counts ({at})", twice.message);
             eprintln!("{warning}warning{warning:#}: {}", style::clean(&message));

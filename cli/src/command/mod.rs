@@ -5,6 +5,7 @@ mod compile;
 mod completions;
 #[cfg(all(feature = "datapath", target_os = "linux"))]
 mod datapath;
+mod diff;
 mod dump;
 mod explain;
 mod flows;
@@ -14,6 +15,7 @@ mod identities;
 mod map;
 mod policies;
 mod proxy;
+mod reach;
 mod table;
 mod test;
 mod verdict;
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     Flows(flows::FlowsArgs),
     Policies(policies::PoliciesArgs),
+    Reach(reach::ReachArgs),
+    Diff(diff::DiffArgs),
     Identities(identities::IdentitiesArgs),
     Map(map::MapArgs),
     Proxy(proxy::ProxyArgs),
@@ -51,6 +55,8 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Policies(args) => policies::run(&args),
+        Command::Reach(args) => reach::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Identities(args) => identities::run(&args),
         Command::Map(args) => map::run(&args),
         Command::Proxy(args) => proxy::run(&args),
