@@ -349,10 +349,23 @@ impl Connection {
             _ => b.clone(),
         });
         Self {
+            egress: wider(&self.egress, &that.egress),
+            ingress: wider(&self.ingress, &that.ingress),
             ports,
-            ..self.clone()
         }
     }
+}
+
+/// The side that lets more through, by its word.
+fn wider(a: &Option<Arc<Side>>, b: &Option<Arc<Side>>) -> Option<Arc<Side>> {
+    let openness = |side: &Arc<Side>| match side.state() {
+        SideState::Default => 3,
+        SideState::Allowed => 2,
+        SideState::Unknown => 1,
+        SideState::Denied => 0,
+    };
+    let (a, b) = (a.as_ref()?, b.as_ref()?);
+    Some(Arc::clone(if openness(a) >= openness(b) { a } else { b }))
 }
 
 /// A packet passes when both sides let it; one that surely drops it settles the

@@ -9,6 +9,7 @@ use netverdict::scenario::Scenario;
 use netverdict::source::SourceId;
 use netverdict_analysis::connection::{Passage, Proxy, Side, Treatment};
 use netverdict_analysis::connectivity::{Connectivity, Options};
+use netverdict_analysis::difference::{ChangeKind, Difference, learn_same_names};
 use netverdict_analysis::peer::{Grouping, Peer, PeerKind, learn_stand_ins};
 use netverdict_analysis::ports::ports_of;
 use netverdict_reference::generate::{Profile, generate};
@@ -254,7 +255,7 @@ fn compare(seed: u64, profile: Profile, config: &Config, seen: &mut Seen) {
 fn connections_agree_with_flows_on_every_port() {
     let mut seen = Seen::default();
     let config = Config::default();
-    for seed in 0..10 {
+    for seed in 0..6 {
         compare(seed, Profile::Full, &config, &mut seen);
         compare(seed, Profile::Simple, &config, &mut seen);
     }
@@ -272,8 +273,143 @@ fn connections_of_hosts_agree_with_flows() {
         ..Config::default()
     };
     let mut seen = Seen::default();
-    for seed in 100..104 {
+    for seed in 100..102 {
         compare(seed, Profile::Full, &config, &mut seen);
     }
     assert!(seen.closed > 100 && seen.open > 100, "{seen:?}");
+}
+
+/// What a peer is called where two clusters are compared.
+fn name_in_both(peer: &Target, old: &Connectivity<'_>, new: &Connectivity<'_>) -> String {
+    match peer {
+        Target::Endpoint(e) => format!("{}/{}[{}]", e.namespace, e.name, e.kind),
+        Target::Address(ip) => {
+            let peers = || old.peers().iter().chain(new.peers());
+            let prefixes = peers().filter_map(|p| match &p.kind {
+                PeerKind::Prefix(prefix) if prefix.contains(ip) => Some(*prefix),
+                _ => None,
+            });
+            let longest = prefixes.max_by_key(ipnet::IpNet::prefix_len);
+            longest.map_or_else(|| "entity:world".to_owned(), |p| format!("cidr:{p}"))
+        }
+        Target::Entity(name) => format!("entity:{name}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same end in another cluster.
+fn same_in(target: &Target, cluster: &Cluster) -> Target {
+    let Target::Endpoint(e) = target else {
+        return target.clone();
+    };
+    let same = cluster
+        .endpoints()
+        .iter()
+        .find(|o| (&o.namespace, &o.name, o.kind) == (&e.namespace, &e.name, e.kind));
+    Target::Endpoint(Arc::clone(same.expect("no pod comes or goes")))
+}
+
+/// Everything an answer says that a change of which is a difference.
+fn terms(answer: &netverdict::cluster::FlowAnswer) -> String {
+    let side = |s: &Option<SideAnswer>| {
+        let s = s.as_ref()?;
+        Some((s.auth_type, s.proxy_rules.clone()))
+    };
+    format!("{:?} {:?}", side(&answer.egress), side(&answer.ingress))
+}
+
+#[test]
+fn differences_are_those_of_flows_and_no_others() {
+    let config = Config::default();
+    let mut kinds = BTreeMap::new();
+    for seed in 200..205 {
+        let scenario = generate(seed, Profile::Full);
+        let mut without = scenario.clone();
+        let removed = seed as usize % without.policies.len();
+        without.policies.remove(removed);
+        let (mut before, mut after) = (cluster(&scenario, &config), cluster(&without, &config));
+        let [stand_ins, _] = learn_same_names(&mut before, &mut after);
+        let options = Options {
+            grouping: Grouping::Pod,
+            stand_ins,
+            all_entities: true,
+            ..Options::default()
+        };
+        let old = Connectivity::new(&before, &options);
+        let new = Connectivity::new(&after, &options);
+        let difference = Difference::new(&old, &new);
+        assert!(difference.appeared.is_empty() && difference.disappeared.is_empty());
+        let mut ports: BTreeSet<u16> = [0, 8, 255].into();
+        numbers(&scenario.policies, &mut ports);
+        let mut targets = BTreeMap::new();
+        for (all, cluster) in [(&old, &before), (&new, &after)] {
+            for peer in all.peers() {
+                if !matches!(peer.kind, PeerKind::Name(_))
+                    && let Some(target) = target(peer, cluster)
+                {
+                    targets.insert(name_in_both(&target, &old, &new), target);
+                }
+            }
+        }
+        let changed: BTreeMap<(&str, &str), _> = difference
+            .pairs
+            .iter()
+            .map(|p| ((p.from.as_str(), p.to.as_str()), p))
+            .collect();
+        for (from_name, from) in &targets {
+            for (to_name, to) in &targets {
+                let is_pod = |t: &Target| matches!(t, Target::Endpoint(_));
+                if from_name == to_name || !is_pod(from) && !is_pod(to) {
+                    continue;
+                }
+                let pair = changed.get(&(from_name.as_str(), to_name.as_str()));
+                for protocol in [1, 6, 17, 253] {
+                    let (first, last) = ports_of(protocol);
+                    for port in ports.range(first..=last).copied().chain([first, last]) {
+                        let ask = |cluster: &Cluster| {
+                            let peer = |target: &Target| netverdict::cluster::Peer {
+                                text: String::new(),
+                                target: same_in(target, cluster),
+                            };
+                            cluster.flow(&Flow {
+                                from: &peer(from),
+                                to: &peer(to),
+                                protocol,
+                                port,
+                                icmp_code: None,
+                                untracked_fragment: false,
+                            })
+                        };
+                        let (was, is) = (ask(&before), ask(&after));
+                        let open = |a: &netverdict::cluster::FlowAnswer| {
+                            let verdict = a.overall.verdict();
+                            verdict.map(|v| !matches!(v, Verdict::Deny | Verdict::DefaultDeny))
+                        };
+                        let expected = match (open(&was), open(&is)) {
+                            (None, None) => None,
+                            (None, _) | (_, None) => Some(ChangeKind::Unsettled),
+                            (Some(true), Some(false)) => Some(ChangeKind::Closed),
+                            (Some(false), Some(true)) => Some(ChangeKind::Opened),
+                            (Some(true), Some(true)) if terms(&was) != terms(&is) => {
+                                Some(ChangeKind::Changed)
+                            }
+                            _ => None,
+                        };
+                        let mut found = pair.into_iter().flat_map(|p| p.ports.iter());
+                        let found = found.find(|c| c.ports.contains(protocol, port));
+                        let found = found.map(|c| c.kind);
+                        let what = format!("{seed}: {from_name} → {to_name} {port}/{protocol}");
+                        assert_eq!(found, expected, "{what}");
+                        *kinds.entry(found).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+    }
+    for kind in [ChangeKind::Opened, ChangeKind::Closed] {
+        assert!(
+            kinds.get(&Some(kind)).is_some_and(|n| *n > 100),
+            "{kinds:?}"
+        );
+    }
 }

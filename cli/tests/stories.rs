@@ -124,6 +124,11 @@ fn questions_are_answered_as_before() {
 }
 
 #[test]
+fn reach_and_differences_are_shown() {
+    check("cli/tests/reach.md");
+}
+
+#[test]
 fn the_examples_show_what_is_printed() {
     let folders = std::fs::read_dir(root().join("examples")).expect("the examples");
     let mut pages: Vec<String> = folders

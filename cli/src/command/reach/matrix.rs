@@ -166,7 +166,9 @@ impl Matrix {
             widths.max().unwrap_or(0) * LETTER + 16
         };
         let (left, top) = (longest(&self.from), longest(&self.to));
-        let width = left + self.to.len() * CELL + 16;
+        // The legend has to fit, too.
+        let legend: usize = Mark::ALL.iter().map(|m| 34 + m.said().len() * LETTER).sum();
+        let width = (left + self.to.len() * CELL + 16).max(legend + 8);
         let height = top + self.from.len() * CELL + 48;
         writeln!(
             out,

@@ -14,7 +14,7 @@ use netverdict::cluster::Cluster;
 use netverdict_analysis::connection::{Connection, Passage};
 use netverdict_analysis::connectivity::{Connectivity, Options};
 use netverdict_analysis::exposure;
-use netverdict_analysis::peer::{Grouping, learn_stand_ins};
+use netverdict_analysis::peer::{Grouping, Peer, learn_stand_ins};
 use netverdict_analysis::ports::{PortSet, ports_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -298,7 +298,7 @@ fn names(all: &Connectivity<'_>, groups: &Groups, wanted: &Wanted) -> Names {
             .map(|(name, _)| name.clone())
             .collect()
     };
-    let is_workload = |n: usize| all.peers().get(n).is_some_and(|p| p.is_workload());
+    let is_workload = |n: usize| all.peers().get(n).is_some_and(Peer::is_workload);
     Names {
         from: group(&|n| wanted.from(n)),
         to: group(&|n| wanted.to(n)),
