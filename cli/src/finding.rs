@@ -8,7 +8,8 @@
 use crate::agent_config::Agent;
 use crate::input::Input;
 use netverdict::cluster::{
-    Cluster, ClusterOptions, NAMED_PORT, NO_CIDR_GROUP, NO_IDENTITY_LABEL, NO_NAMESPACE, NO_SERVICE,
+    Cluster, ClusterOptions, NAMED_PORT, NO_CIDR_GROUP, NO_IDENTITY_LABEL, NO_NAMESPACE,
+    NO_SERVICE, open_policies,
 };
 use netverdict::diagnostic::{Diagnostic, Severity};
 use netverdict::object::load::{DUPLICATE, Outcome, Stage, duplicates};
@@ -58,7 +59,9 @@ fn together(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
         filter: agent.filter.clone(),
         ..ClusterOptions::default()
     };
-    let cluster = Cluster::build(agent.config.clone(), options, input.objects().cloned());
+    let mut cluster = Cluster::build(agent.config.clone(), options, input.objects().cloned());
+    let open = input.files.iter().map(|f| open_policies(&f.loaded));
+    cluster.set_open_policies(open.flatten().collect());
     let mut found = cluster.diagnostics().to_vec();
     let told = lint::check(input.objects(), &cluster);
     // Of a key that is no label at all more is said than that.

@@ -8,32 +8,46 @@
 //! What only whole clusters show is said only where workloads are given, and
 //! never of what a variable decides that nobody has filled in.
 
+mod address;
+mod capacity;
 mod catalogue;
+mod crowd;
+mod effect;
 mod isolation;
+mod label;
+mod listening;
 mod member;
 mod name;
 mod peer;
 mod port;
 mod prefix;
 mod proxy;
+mod resolver;
 mod selector;
 pub mod settings;
 pub mod suppression;
 #[cfg(test)]
 mod tests;
 
+pub use address::{EMPTY_GROUP, INSIDE_CLUSTER};
+pub use capacity::FILLING_MAP;
 pub use catalogue::{Explanation, catalogue};
+pub use effect::{DENIED_ALLOW, ONE_SIDED, REDUNDANT};
 pub use isolation::{
     DENY_ALONE, DENY_POLICY_OPEN, EMPTY_DIRECTION, HOST_LOCKED_OUT, SILENT_DIRECTION,
     SYSTEM_ISOLATED,
 };
+pub use label::{NEAR_LABEL, OTHER_NAMESPACE};
+pub use listening::{NAME_OF_SOME, NOBODY_LISTENS, SERVICE_PORT};
 pub use name::{ANY_NAME, MANY_NAMES, NAME_REFUSED, NAMES_ON_EVERY_PORT, ONE_LABEL};
 pub use peer::{API_SERVER_POD, EVERY_NAMESPACE, JOINED_PEER, OWN_NAMESPACE, SPLIT_PEER};
 pub use port::{DENY_EVERY_PROTOCOL, DNS_BY_UDP};
 pub use prefix::{DENY_EXCEPT, METADATA_SERVICE, ONE_FAMILY, WORLD_EVERY_PORT, WORLD_PREFIX};
 pub use proxy::{GET_ALONE, OPEN_LAYER_7, VOID_LAYER_7};
+pub use resolver::{NO_DNS, NODE_CACHE};
 pub use selector::{NAMESPACE_KEY, RUN_LABEL};
 
+use crowd::Crowd;
 use netverdict::cluster::Cluster;
 use netverdict::diagnostic::{Diagnostic, Findings};
 use netverdict::object::Object;
@@ -45,8 +59,9 @@ pub fn check<'o>(
     objects: impl IntoIterator<Item = &'o Object>,
     cluster: &Cluster,
 ) -> Vec<Diagnostic> {
+    let objects: Vec<&Object> = objects.into_iter().collect();
     let mut all = Vec::new();
-    for object in objects {
+    for object in &objects {
         let mut found = Findings::default();
         isolation::check(object, &mut found);
         name::check(object, &mut found);
@@ -60,6 +75,15 @@ pub fn check<'o>(
     all.extend(isolation::check_together(cluster));
     all.extend(name::check_together(cluster));
     all.extend(proxy::check_together(cluster));
+    all.extend(address::check(cluster));
+    if !cluster.endpoints().is_empty() {
+        let crowd = Crowd::new(cluster);
+        all.extend(label::check(&crowd, objects));
+        all.extend(listening::check(&crowd));
+        all.extend(resolver::check(&crowd));
+        all.extend(effect::check(&crowd));
+        all.extend(capacity::check(&crowd));
+    }
     all.sort_by_key(|d| (d.span, d.code.number()));
     all.dedup();
     all

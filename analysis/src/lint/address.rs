@@ -1,0 +1,133 @@
+//! Prefixes that are inside the cluster.
+//!
+//! In: the prefixes of rules, and the addresses of pods, nodes and services.
+//! Out: findings about prefixes that match nobody, because whoever has these
+//! addresses is known otherwise.
+
+use ipnet::IpNet;
+use netverdict::cluster::Cluster;
+use netverdict::diagnostic::Severity::Warning;
+use netverdict::diagnostic::{Code, Diagnostic};
+use netverdict::object::Object;
+use netverdict::object::cidr::{covers, parse_addr, parse_prefix_or_addr};
+use netverdict::rule::RuleVerdict;
+use netverdict::selector::SelectorKind;
+use std::collections::BTreeSet;
+
+/// A prefix of addresses that pods, nodes or services have: nobody is matched
+/// by it.
+pub const INSIDE_CLUSTER: Code = Code::new(631, Warning, "prefix inside the cluster");
+/// A CIDR group without prefixes.
+pub const EMPTY_GROUP: Code = Code::new(632, Warning, "empty CIDR group");
+
+/// Who has addresses of the cluster.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Pods,
+    Nodes,
+    Services,
+}
+
+pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
+    let owned = owned(cluster);
+    let mut found = Vec::new();
+    let mut told = BTreeSet::new();
+    for rule in cluster.repository().rules() {
+        if rule.verdict != RuleVerdict::Allow {
+            continue;
+        }
+        for peer in rule.peers.iter().flatten() {
+            if peer.kind() != SelectorKind::Cidr {
+                continue;
+            }
+            // What comes first is the prefix, and then what is taken out of it.
+            let first = peer.requirements().first();
+            let Some(prefix) = first.and_then(|r| r.key.prefix()) else {
+                continue;
+            };
+            let owner = owned.iter().find(|(net, ..)| covers(net, prefix));
+            let Some((_, owner, name)) = owner else {
+                continue;
+            };
+            if !told.insert(peer.span()) {
+                continue;
+            }
+            let (who, help) = match owner {
+                Owner::Pods => ("pods", "select the pods by their labels"),
+                Owner::Nodes => (
+                    "nodes",
+                    "nodes are the entities `host` and `remote-node`, the API server is `kube-apiserver`",
+                ),
+                Owner::Services => (
+                    "services",
+                    "policies see connections after the service chose a pod: select the pods by their labels, or use `toServices`",
+                ),
+            };
+            found.push(
+                Diagnostic::new(
+                    INSIDE_CLUSTER,
+                    peer.span(),
+                    format!("`{prefix}` matches nobody: these are addresses of {who} ({name})"),
+                )
+                .at(rule.origin.path.as_str())
+                .of(rule.origin.object.to_string())
+                .help(help),
+            );
+        }
+    }
+    found.extend(cluster.objects().filter_map(empty_group));
+    found
+}
+
+fn empty_group(object: &Object) -> Option<Diagnostic> {
+    let Object::CidrGroup(group) = object else {
+        return None;
+    };
+    group.external_cidrs.is_empty().then(|| {
+        Diagnostic::new(
+            EMPTY_GROUP,
+            group.meta.name.span,
+            "the group has no prefixes: rules that name it match nobody",
+        )
+        .at("spec.externalCIDRs")
+        .of(object.object_ref().to_string())
+        .help("add prefixes, or remove the group and the rules for it")
+    })
+}
+
+/// Prefixes of the cluster with who has them.
+fn owned(cluster: &Cluster) -> Vec<(IpNet, Owner, String)> {
+    let config = cluster.config();
+    let mut all = Vec::new();
+    for object in cluster.objects() {
+        match object {
+            Object::Node(node) => {
+                let name = format!("node `{}`", object.name());
+                if !config.cidr_matches_pods {
+                    let prefixes = node.pod_cidrs.iter();
+                    let prefixes = prefixes.filter_map(|p| parse_prefix_or_addr(&p.value).ok());
+                    all.extend(prefixes.map(|p| (p, Owner::Pods, name.clone())));
+                }
+                if !config.cidr_matches_nodes {
+                    let addresses = node.addresses.iter();
+                    let addresses = addresses.filter_map(|a| parse_addr(&a.address.value).ok());
+                    all.extend(addresses.map(|a| (a.into(), Owner::Nodes, name.clone())));
+                }
+            }
+            Object::Service(service) => {
+                let name = format!("service `{}/{}`", object.namespace(), object.name());
+                let addresses = service.cluster_ips.iter();
+                let addresses = addresses.filter_map(|a| parse_addr(&a.value).ok());
+                all.extend(addresses.map(|a| (a.into(), Owner::Services, name.clone())));
+            }
+            _ => {}
+        }
+    }
+    if !config.cidr_matches_pods {
+        for endpoint in cluster.endpoints().iter().filter(|e| !e.host_network) {
+            let addresses = endpoint.addresses.iter();
+            all.extend(addresses.map(|a| ((*a).into(), Owner::Pods, format!("`{endpoint}`"))));
+        }
+    }
+    all
+}

@@ -1,0 +1,196 @@
+//! Ports that nobody listens on.
+//!
+//! In: the ports of rules, and what containers and services declare. Out:
+//! findings about ports that no pod of a rule has, with the one that a service
+//! leads to.
+
+use super::crowd::{Crowd, is_of_pods};
+use netverdict::cluster::Endpoint;
+use netverdict::diagnostic::Severity::Warning;
+use netverdict::diagnostic::{Code, Diagnostic};
+use netverdict::object::Object;
+use netverdict::object::network_policy::IntOrString;
+use netverdict::object::workload::{Service, ServicePort};
+use netverdict::rule::{Direction, PortProtocol, Rule, RulePort, RuleVerdict, protocol};
+use netverdict::source::Span;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// All pods of the rule declare ports, and none of them this one.
+pub const NOBODY_LISTENS: Code = Code::new(628, Warning, "port that no container declares");
+/// The port of a service, where policies see the port of its pods.
+pub const SERVICE_PORT: Code = Code::new(629, Warning, "port of the service, not of the pods");
+/// A named port that some of the peers have, and others have not.
+pub const NAME_OF_SOME: Code = Code::new(630, Warning, "port name that only some pods have");
+
+pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut told = BTreeSet::new();
+    let services: Vec<&Service> = crowd
+        .cluster
+        .objects()
+        .filter_map(|o| match o {
+            Object::Service(s) => Some(s),
+            _ => None,
+        })
+        .collect();
+    for rule in crowd.cluster.repository().rules() {
+        if rule.verdict != RuleVerdict::Allow || rule.selects_nodes || rule.ports.is_empty() {
+            continue;
+        }
+        let Some(receivers) = receivers(crowd, rule) else {
+            continue;
+        };
+        for port in rule.ports.iter().flat_map(|p| &p.ports) {
+            let finding = match &port.port {
+                RulePort::Number(n) if *n > 0 && port.end_port <= *n => {
+                    number(*n, port, &receivers, &services)
+                }
+                RulePort::Number(_) => None,
+                RulePort::Name(name) => named(name, &receivers),
+            };
+            if let Some((code, message, help, fix)) = finding
+                && told.insert((port.span, code.number()))
+            {
+                let mut finding = Diagnostic::new(code, port.span, message)
+                    .at(rule.origin.path.as_str())
+                    .of(rule.origin.object.to_string())
+                    .help(help);
+                if let Some(label) = fix {
+                    finding = finding.label(label, "this service leads there");
+                }
+                found.push(finding);
+            }
+        }
+    }
+    found
+}
+
+/// The pods that a rule lets somebody connect to; `None` when there are others
+/// than pods of the input.
+fn receivers(crowd: &Crowd<'_>, rule: &Arc<Rule>) -> Option<Vec<Arc<Endpoint>>> {
+    let all: Vec<Arc<Endpoint>> = match rule.direction {
+        Direction::Ingress => {
+            let groups = crowd.subjects(rule);
+            groups.flat_map(|g| g.endpoints.iter().cloned()).collect()
+        }
+        Direction::Egress => {
+            let peers = rule.peers.as_ref()?;
+            if !peers.iter().all(|p| is_of_pods(p)) {
+                return None;
+            }
+            let ids = crowd.peers(rule)?;
+            let pods = ids.iter().flat_map(|id| crowd.of_identity(*id));
+            pods.map(|(_, e)| Arc::clone(e)).collect()
+        }
+    };
+    // Containers need not declare a port to listen on it: those that declare
+    // none say nothing.
+    let known = |e: &Arc<Endpoint>| !e.ports.is_empty();
+    (!all.is_empty() && all.iter().all(known)).then_some(all)
+}
+
+type Told = (Code, String, String, Option<Span>);
+
+fn fits(rule: u8, pod: u8) -> bool {
+    rule == pod || rule == protocol::ANY
+}
+
+fn number(
+    n: u16,
+    port: &PortProtocol,
+    receivers: &[Arc<Endpoint>],
+    services: &[&Service],
+) -> Option<Told> {
+    let declared = |e: &Arc<Endpoint>| {
+        let mut ports = e.ports.iter();
+        ports.any(|p| p.port == n && fits(port.protocol, p.protocol))
+    };
+    if receivers.iter().any(declared) {
+        return None;
+    }
+    let first = receivers.first()?;
+    // Where a service leads, somebody listens, declared or not.
+    let leads = |s: &&&Service| {
+        let mut ports = s.ports.iter();
+        selects(s, first) && ports.any(|p| target(p, first) == Some(n))
+    };
+    if services.iter().any(|s| leads(&s)) {
+        return None;
+    }
+    for service in services {
+        for own in &service.ports {
+            let number = u16::try_from(own.port.value).ok();
+            if number == Some(n)
+                && selects(service, first)
+                && let Some(target) = target(own, first)
+                && target != n
+            {
+                let name = &service.meta.name.value;
+                return Some((
+                    SERVICE_PORT,
+                    format!("{n} is the port of service `{name}`; its pods listen on {target}"),
+                    format!(
+                        "policies see connections after the service chose a pod: write {target}"
+                    ),
+                    Some(own.span),
+                ));
+            }
+        }
+    }
+    let mut known: Vec<String> = first.ports.iter().map(|p| p.port.to_string()).collect();
+    known.dedup();
+    let more = match receivers.len() {
+        1 => String::new(),
+        n => format!(", and none of {} other pods", n - 1),
+    };
+    Some((
+        NOBODY_LISTENS,
+        format!("no container of `{first}` declares port {n}{more}"),
+        format!(
+            "declared are {}; if the port is right, declare it too",
+            known.join(", ")
+        ),
+        None,
+    ))
+}
+
+fn selects(service: &Service, endpoint: &Endpoint) -> bool {
+    let namespace = service
+        .meta
+        .namespace
+        .as_ref()
+        .map_or("default", |n| &n.value);
+    let has = |key: &str, value: &str| {
+        endpoint.labels.k8s_value(key) == Some(value)
+            || endpoint.other_labels.k8s_value(key) == Some(value)
+    };
+    namespace == endpoint.namespace
+        && service
+            .selector
+            .as_ref()
+            .is_some_and(|s| s.iter().all(|(k, v)| has(&k.value, &v.value)))
+}
+
+fn target(port: &ServicePort, endpoint: &Endpoint) -> Option<u16> {
+    match port.target_port.as_ref().map(|t| &t.value) {
+        None => u16::try_from(port.port.value).ok(),
+        Some(IntOrString::Int(n)) => u16::try_from(*n).ok(),
+        Some(IntOrString::String(name)) => {
+            let named = endpoint.ports.iter().find(|p| p.name == *name);
+            named.map(|p| p.port)
+        }
+    }
+}
+
+fn named(name: &Arc<str>, receivers: &[Arc<Endpoint>]) -> Option<Told> {
+    let has = |e: &&Arc<Endpoint>| e.named_ports.contains_key(name);
+    let without = receivers.iter().find(|e| !has(e))?;
+    let with = receivers.iter().find(has)?;
+    Some((
+        NAME_OF_SOME,
+        format!("`{with}` has a port named `{name}`, and `{without}` has none"),
+        "where the name is missing the rule matches nothing: name the port there, too, or write its number".to_owned(),
+        None,
+    ))
+}
