@@ -173,12 +173,7 @@ fn read_all(places: &[Place], options: &LoadOptions<'_>) -> Vec<io::Result<ReadF
 pub(crate) fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
     let mut all = Vec::new();
     for place in places(paths)? {
-        let mut bytes = Vec::new();
-        let read = match &place {
-            Place::File(path) => File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)),
-            Place::Stdin => io::stdin().lock().read_to_end(&mut bytes),
-        };
-        read.map_err(|e| Failure::file("read", &place, &e))?;
+        let bytes = bytes_of(&place, u64::MAX).map_err(|e| Failure::file("read", &place, &e))?;
         all.push((
             place.to_string(),
             String::from_utf8_lossy(&bytes).into_owned(),
@@ -187,18 +182,24 @@ pub(crate) fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure>
     Ok(all)
 }
 
+/// What a place holds, at most so many bytes of it.
+fn bytes_of(place: &Place, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match place {
+        Place::File(path) => File::open(path)?.take(limit).read_to_end(&mut bytes)?,
+        Place::Stdin => io::stdin().lock().take(limit).read_to_end(&mut bytes)?,
+        Place::Member { bytes: own, .. } => own.as_slice().take(limit).read_to_end(&mut bytes)?,
+    };
+    Ok(bytes)
+}
+
 fn source_id(index: usize) -> SourceId {
     SourceId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 fn read(place: &Place, source: SourceId, options: &LoadOptions<'_>) -> io::Result<ReadFile> {
-    let mut bytes = Vec::new();
     // One byte more than is taken in, so that the limit is noticed.
-    let limit = options.limits.yaml.max_bytes as u64 + 1;
-    match place {
-        Place::File(path) => File::open(path)?.take(limit).read_to_end(&mut bytes)?,
-        Place::Stdin => io::stdin().lock().take(limit).read_to_end(&mut bytes)?,
-    };
+    let bytes = bytes_of(place, options.limits.yaml.max_bytes as u64 + 1)?;
     let decoded = yaml::decode_utf8(source, &bytes).map(std::borrow::Cow::into_owned);
     match decoded {
         Ok(text) => {

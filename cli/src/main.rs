@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod agent_config;
+mod archive;
 mod args;
 mod columns;
 mod command;

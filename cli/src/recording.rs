@@ -1,11 +1,13 @@
 //! Recorded flows → a recording.
 //!
-//! In: files, or standard input, line by line. Out: a [`Recording`] and the
+//! In: files, packed or not, or standard input, line by line. Out: a [`Recording`] and the
 //! names of its texts. Lines that are no flows are told on standard error.
 
+use crate::archive;
 use crate::exit::Failure;
 use crate::style::{self, clean, count};
 use anstream::eprintln;
+use flate2::read::MultiGzDecoder;
 use netverdict_analysis::recorded::{LineAt, Recording};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -33,6 +35,17 @@ impl Recorded {
         for path in paths {
             if path == Path::new("-") {
                 recorded.text("<stdin>", &mut io::stdin().lock())?;
+            } else if archive::is_archive(path) {
+                let limit = u64::from(u32::MAX);
+                for (name, bytes) in archive::read(path, &archive::is_recording, limit)? {
+                    let name = format!("{}:{name}", path.display());
+                    recorded.text(&name, &mut bytes.as_slice())?;
+                }
+            } else if path.extension().is_some_and(|e| e == "gz") {
+                let name = path.display().to_string();
+                let file = File::open(path).map_err(|e| Failure::file("read", &name, &e))?;
+                let unpacked = MultiGzDecoder::new(BufReader::new(file));
+                recorded.text(&name, &mut BufReader::new(unpacked))?;
             } else {
                 let name = path.display().to_string();
                 let file = File::open(path).map_err(|e| Failure::file("read", &name, &e))?;

@@ -183,7 +183,7 @@ impl File {
 fn folder_of(place: &Place) -> PathBuf {
     match place {
         Place::File(path) => path.parent().map(Path::to_owned).unwrap_or_default(),
-        Place::Stdin => PathBuf::new(),
+        Place::Stdin | Place::Member { .. } => PathBuf::new(),
     }
 }
 

@@ -4,14 +4,16 @@
 //! a folder sorted, each once. Folders give their `.yaml`, `.yml` and `.json`
 //! files; hidden ones, those that `.gitignore` names and files of expectations
 //! (`*.netverdict.yaml`) are passed over. A file that is named is read whatever
-//! it is called.
+//! it is called. An archive gives the manifests in it.
 
+use crate::archive;
 use crate::exit::Failure;
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::{WalkBuilder, WalkState};
+use netverdict::yaml::Limits;
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Endings of the files that folders give.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -26,6 +28,15 @@ pub(crate) enum Place {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// A member of an archive.
+    Member {
+        /// The archive.
+        archive: PathBuf,
+        /// Its name there.
+        name: String,
+        /// What it holds.
+        bytes: Arc<Vec<u8>>,
+    },
 }
 
 impl std::fmt::Display for Place {
@@ -33,6 +44,7 @@ impl std::fmt::Display for Place {
         match self {
             Self::File(path) => path.display().fmt(f),
             Self::Stdin => f.write_str("<stdin>"),
+            Self::Member { archive, name, .. } => write!(f, "{}:{name}", archive.display()),
         }
     }
 }
@@ -58,6 +70,16 @@ pub(crate) fn places(arguments: &[PathBuf]) -> Result<Vec<Place>, Failure> {
 fn places_of(argument: &Path) -> Result<Vec<Place>, Failure> {
     if argument == Path::new("-") {
         return Ok(vec![Place::Stdin]);
+    }
+    if archive::is_archive(argument) && argument.is_file() {
+        let limit = Limits::default().max_bytes as u64;
+        let members = archive::read(argument, &archive::is_manifest, limit)?.into_iter();
+        let places = members.map(|(name, bytes)| Place::Member {
+            archive: plain(argument),
+            name,
+            bytes: Arc::new(bytes),
+        });
+        return Ok(places.collect());
     }
     let files = if argument.is_dir() {
         walk(argument, &has_ending)?

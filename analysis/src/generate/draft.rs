@@ -1,6 +1,7 @@
 //! Needs gathered by the workload whose policy is to allow them.
 
 use super::{Generated, Kind, Need, Scope, labels, write};
+use crate::recorded::workload;
 use ipnet::IpNet;
 use netverdict::cluster::{Cluster, Endpoint, Peer, Target};
 use netverdict::identity::Reserved;
@@ -143,7 +144,8 @@ impl<'a> Drafts<'a> {
         let known = members.entry(member).or_default();
         known.ports.insert(port.clone());
         if !need.evidence.is_empty() {
-            known.evidence.insert(format!("{other}: {}", need.evidence));
+            let who = workload(other);
+            known.evidence.insert(format!("{who}: {}", need.evidence));
         }
         if let Some(dns) = learned {
             let known = members.entry(dns).or_default();

@@ -12,7 +12,7 @@ mod write;
 
 pub use proof::{Opened, Proof, Unmet, prove};
 
-use crate::recorded::{Outcome, Placement, Recording, question};
+use crate::recorded::{Outcome, Placement, Recording, Seen, question, workload};
 use draft::Drafts;
 use netverdict::cluster::{Cluster, Peer, Target};
 use netverdict::label::LabelSet;
@@ -97,9 +97,9 @@ pub fn needs_of(
     recording: &Recording,
     placement: &Placement,
     dropped: bool,
-    evidence: &dyn Fn(crate::recorded::Seen) -> String,
+    evidence: &dyn Fn(Seen) -> String,
 ) -> (Vec<Need>, Vec<String>) {
-    let mut needs = Vec::new();
+    let mut needs: BTreeMap<(String, String, u8, u16), (Need, Seen)> = BTreeMap::new();
     let mut left_out = Vec::new();
     for ((connection, sightings), ends) in recording.connections().zip(&placement.ends) {
         let passed = matches!(
@@ -116,14 +116,22 @@ pub fn needs_of(
         };
         match asked {
             Ok(flow) => {
-                let need = Need {
+                // The pods of one workload need the same.
+                let (from, to) = (workload(flow.from), workload(flow.to));
+                let need = || Need {
                     from: flow.from.clone(),
                     to: flow.to.clone(),
                     protocol: flow.protocol,
                     port: flow.port,
-                    evidence: evidence(sightings.seen),
+                    evidence: String::new(),
                 };
-                needs.push(behind_service(cluster, need));
+                let key = (from, to, flow.protocol, flow.port);
+                match needs.get_mut(&key) {
+                    Some((_, seen)) => *seen = seen.and(sightings.seen),
+                    None => {
+                        needs.insert(key, (need(), sightings.seen));
+                    }
+                }
             }
             Err(why) => left_out.push(format!(
                 "{} → {} {}: {}",
@@ -134,7 +142,11 @@ pub fn needs_of(
             )),
         }
     }
-    (needs, left_out)
+    let needs = needs.into_values().map(|(need, seen)| {
+        let evidence = evidence(seen);
+        behind_service(cluster, Need { evidence, ..need })
+    });
+    (needs.collect(), left_out)
 }
 
 /// A need of the pods behind a service, if it names the service's address, or

@@ -82,7 +82,7 @@ fn state(args: &TestArgs) -> Vec<(PathBuf, Option<(u64, SystemTime)>)> {
     ] {
         paths.extend(found.into_iter().flatten().filter_map(|place| match place {
             Place::File(path) => Some(path),
-            Place::Stdin => None,
+            _ => None,
         }));
     }
     let look = |path: PathBuf| {
@@ -107,7 +107,7 @@ fn once(args: &TestArgs) -> Result<Exit, Failure> {
             let found = expectation_files(args.world.paths())?.into_iter();
             let paths = found.filter_map(|place| match place {
                 Place::File(path) => Some(path),
-                Place::Stdin => None,
+                _ => None,
             });
             paths.collect()
         }
