@@ -180,9 +180,9 @@ impl Words {
 }
 
 /// Pages in which one identity moved to another class: base and number of the
-/// page, and the class, lead to the number of the copy. Most descriptors have
-/// their pages in common.
-pub(super) type Copies = AHashMap<(u32, u16, ClassId, bool), u16>;
+/// page, identity and class lead to the number of the copy. Most descriptors
+/// have their pages in common.
+pub(super) type Copies = AHashMap<(u32, u16, NumericIdentity, ClassId, bool), u16>;
 
 /// A word that is to be stored: its place, and its value.
 #[derive(Clone, Copy, Debug)]
@@ -311,21 +311,21 @@ impl PeerSections {
         }
     }
 
-    /// Moves an identity of a descriptor to another class: a copy of its page
-    /// (and block), and the word that is to lead there. `None` when the
-    /// descriptor's windows are full. `copies` are those of the same identity
-    /// in other descriptors.
+    /// Moves identities of one page of a descriptor to other classes: a copy
+    /// of the page (and block), and the word that is to lead there. `None`
+    /// when the descriptor's windows are full. `copies` are those of single
+    /// identities in other descriptors.
     pub(super) fn reclass(
         &mut self,
         words: &mut Words,
-        id: NumericIdentity,
-        class: ClassId,
+        moving: impl ExactSizeIterator<Item = (NumericIdentity, ClassId)> + Clone,
         copies: &mut Copies,
     ) -> Option<ChangedWord> {
+        let (id, _) = moving.clone().next()?;
         if self.plan.is_local(id) {
             let i = (id.0.wrapping_sub(self.plan.local_first) >> 6) as usize;
             let old = *words.directory.get(i)?;
-            let new = self.with_class(words, old, id, class, copies)?;
+            let new = self.with_classes(words, old, moving, copies)?;
             *words.directory.get_mut(i)? = new;
             return Some(ChangedWord::Directory(i, new));
         }
@@ -334,7 +334,7 @@ impl PeerSections {
         let old = *words.root.get(i)?;
         let mut content = self.block_content(words, old)?;
         let word = content.get_mut((id.0 >> 6 & 63) as usize)?;
-        *word = self.with_class(words, *word, id, class, copies)?;
+        *word = self.with_classes(words, *word, moving, copies)?;
         if self.blocks.window(BLOCK_LEN, BLOCK_LEN) != words.blocks {
             return None;
         }
@@ -353,17 +353,17 @@ impl PeerSections {
         Some(content)
     }
 
-    /// A copy of a page in which an identity has another class.
-    fn with_class(
+    /// A copy of a page in which identities have other classes.
+    fn with_classes(
         &mut self,
         words: &Words,
         page: u16,
-        id: NumericIdentity,
-        class: ClassId,
+        moving: impl ExactSizeIterator<Item = (NumericIdentity, ClassId)> + Clone,
         copies: &mut Copies,
     ) -> Option<u16> {
-        let key = (words.pages, page, class, words.wide);
-        if let Some(number) = copies.get(&key) {
+        let alone = moving.clone().next().filter(|_| moving.len() == 1);
+        let key = alone.map(|(id, class)| (words.pages, page, id, class, words.wide));
+        if let Some(number) = key.and_then(|key| copies.get(&key)) {
             return Some(*number);
         }
         let len = words.page_len();
@@ -374,12 +374,16 @@ impl PeerSections {
         let content = copy.get_mut(..len)?;
         content.copy_from_slice(self.page_bytes(words, page)?);
         let width = len / PAGE_UNIT;
-        let i = (id.0 & 63) as usize * width;
-        let to = content.get_mut(i..i + width)?;
-        to.copy_from_slice(class.to_le_bytes().get(..width)?);
+        for (id, class) in moving {
+            let i = (id.0 & 63) as usize * width;
+            let to = content.get_mut(i..i + width)?;
+            to.copy_from_slice(class.to_le_bytes().get(..width)?);
+        }
         let at = self.pages.put(content);
         let number = self.pages.number(at, PAGE_UNIT);
-        copies.insert(key, number);
+        if let Some(key) = key {
+            copies.insert(key, number);
+        }
         Some(number)
     }
 

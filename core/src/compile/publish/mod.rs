@@ -10,29 +10,28 @@
 //! makes a new descriptor, published by one word per subject.
 
 mod index;
+mod moving;
 mod room;
 mod side;
 mod unit;
 mod walk;
 
-use super::class::root;
 use super::image::{Image, Layout, Part};
-use super::member::{Belongs, Stand};
-use super::peers::{ChangedWord, Copies, PeerSections, Plan};
+use super::peers::{ChangedWord, PeerSections, Plan};
 use super::refine::SelectedPages;
 use super::{CompileError, Compiler, SharedKey, Subject};
 use crate::identity::NumericIdentity;
 use crate::policy_map::{Key, L4Key};
 use crate::rule::Direction;
 use crate::selector::SelectorId;
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use netverdict_table::Write;
 use netverdict_table::layout::Descriptor;
 use room::SPARE_IDENTITIES;
-use side::{EntryLists, compare};
+use side::EntryLists;
 use std::collections::BTreeSet;
 use unit::Unit;
-use walk::{Askers, Slot, Walk};
+use walk::{Askers, Walk};
 
 /// An identity that came, went, got other labels or other named ports.
 #[derive(Clone, Debug)]
@@ -243,9 +242,7 @@ impl Publisher {
                 self.pages.follow(*selector, change.identity, selected);
             }
         }
-        for change in identities {
-            self.identity(compiler, change, work)?;
-        }
+        self.identities(compiler, identities, work)?;
         for change in subjects {
             self.subject(compiler, change, work)?;
         }
@@ -260,120 +257,6 @@ impl Publisher {
             work.update.writes = vec![Write::Replace { image }];
         }
         Ok(())
-    }
-
-    /// An identity may belong to other classes now.
-    fn identity(
-        &mut self,
-        compiler: &Compiler<'_>,
-        change: &IdentityChange,
-        work: &mut Work,
-    ) -> Result<(), CompileError> {
-        let id = change.identity;
-        let root = root(id, config(compiler));
-        let mut walk = std::mem::take(&mut self.walk);
-        let slots = 2 * self.units.len();
-        walk.begin(&self.askers, root, &change.selectors, change.ports, slots);
-        let members = |slot: Slot| {
-            let unit = self.units.get(slot.unit())?.as_ref()?;
-            Some(&unit.sides.get(slot.side())?.members)
-        };
-        for selector in compiler.selectors.selecting(id) {
-            walk.select(&self.askers, selector, members);
-        }
-        let mut moving = Moving {
-            id,
-            root,
-            copies: Copies::default(),
-            maps: AHashMap::new(),
-        };
-        let ends = walk.end();
-        self.walk = walk;
-        work.words.reserve(ends.len());
-        let mut recompiled = AHashSet::new();
-        for (slot, stand) in ends {
-            if !recompiled.is_empty() && recompiled.contains(&slot.unit()) {
-                continue;
-            }
-            if !self.reclass(compiler, slot, stand, &mut moving, work) {
-                recompiled.insert(slot.unit());
-                self.recompile(compiler, slot.unit(), work)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves an identity to the class it belongs to; false when that takes a
-    /// new descriptor.
-    fn reclass(
-        &mut self,
-        compiler: &Compiler<'_>,
-        slot: Slot,
-        stand: Stand,
-        moving: &mut Moving,
-        work: &mut Work,
-    ) -> bool {
-        let Some(unit) = self.units.get_mut(slot.unit()).and_then(Option::as_mut) else {
-            return true;
-        };
-        let Some(side) = unit.sides.get_mut(slot.side()) else {
-            return true;
-        };
-        let (id, sections) = (moving.id, &mut self.image.peers);
-        let before = side.listed_class(id, sections);
-        let belongs = match side.members.asks_more() {
-            true => side
-                .members
-                .belongs(id, compiler.selectors, compiler.named_ports),
-            false => stand.belongs(moving.root),
-        };
-        let after = match belongs {
-            Belongs::New => return false,
-            Belongs::Unlisted if id.is_aggregate() => return before.is_some(),
-            Belongs::Unlisted => None,
-            Belongs::Class(class) => Some(class),
-        };
-        if before == after {
-            return true;
-        }
-        if !sections.plan.can_list(id) {
-            work.anew = true;
-        }
-        if work.anew || self.stale {
-            side.relist(id, after, sections, config(compiler));
-        } else {
-            let class = after.unwrap_or_else(|| super::unlisted_class(id, config(compiler)));
-            let copies = &mut moving.copies;
-            let Some(word) = sections.reclass(&mut side.words, id, class, copies) else {
-                return false;
-            };
-            let placed = self.image.placed(side.descriptor, &self.layout);
-            work.words.push(store(&placed, word));
-        }
-        let (old, new) = (side.entries_of(before), side.entries_of(after));
-        // Many directions have the same entries for such identities.
-        let alike = (slot.side(), old.as_ptr() as usize, new.as_ptr() as usize);
-        let maps = &mut work.update.maps;
-        let place = *moving.maps.entry(alike).or_insert_with(|| {
-            let direction = match slot.side() {
-                0 => Direction::Ingress,
-                _ => Direction::Egress,
-            };
-            let mut changes = Vec::new();
-            compare(old, new, |l4, change| {
-                changes.push(change.of(key(direction, id, l4)));
-            });
-            if changes.is_empty() {
-                return usize::MAX;
-            }
-            let subjects = Vec::new();
-            maps.push(MapUpdate { subjects, changes });
-            maps.len() - 1
-        });
-        if let Some(map) = maps.get_mut(place) {
-            map.subjects.extend_from_slice(&unit.subjects);
-        }
-        true
     }
 
     fn subject(
@@ -474,17 +357,6 @@ struct Work {
     /// By the units that a subject left and came to: which of the maps'
     /// updates says what changes.
     followed: AHashMap<(usize, usize), usize>,
-}
-
-/// An identity on its way to other classes.
-struct Moving {
-    id: NumericIdentity,
-    /// Where its way to a class begins.
-    root: u32,
-    copies: Copies,
-    /// By direction and the entries before and after: which of the maps'
-    /// updates says what changes.
-    maps: AHashMap<(usize, usize, usize), usize>,
 }
 
 impl Work {
