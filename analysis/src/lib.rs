@@ -20,4 +20,5 @@ pub mod lint;
 pub mod peer;
 pub mod ports;
 pub mod recorded;
+pub mod remedy;
 mod subject;

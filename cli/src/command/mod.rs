@@ -8,6 +8,7 @@ mod datapath;
 mod diff;
 mod dump;
 mod explain;
+mod fix;
 mod flows;
 mod forecast;
 mod generate;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     Verdict(verdict::VerdictArgs),
     Explain(explain::ExplainArgs),
+    Fix(fix::FixArgs),
     Flows(flows::FlowsArgs),
     Policies(policies::PoliciesArgs),
     Reach(reach::ReachArgs),
@@ -53,6 +55,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Verdict(args) => verdict::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Fix(args) => fix::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Policies(args) => policies::run(&args),
         Command::Reach(args) => reach::run(&args),

@@ -1,0 +1,259 @@
+//! The smallest changes that let a flow through.
+//!
+//! In: a cluster and a flow that it drops. Out: changes of policies, each
+//! tried: with it the flow passes, and what else it opens and closes is known
+//! exactly. Those that open the least come first.
+
+use crate::connectivity::{Connectivity, Options, longest};
+use crate::difference::{ChangeKind, Difference, PairChange, PortChange, learn_same_names};
+use crate::ports::PortSet;
+use ipnet::IpNet;
+use netverdict::cluster::ObjectKey;
+use netverdict::cluster::{Change, Cluster, Flow, Peer, Target};
+use netverdict::explain::{self, Enforcement, Explanation};
+use netverdict::object::load::{LoadOptions, load};
+use netverdict::policy_map::Verdict;
+use netverdict::rule::Rule;
+use netverdict::source::SourceId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// One change of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Add this policy, as YAML.
+    Add(String),
+    /// Remove this policy.
+    Remove(ObjectKey),
+}
+
+/// Changes that together let a flow through.
+#[derive(Debug)]
+pub struct Remedy {
+    /// What to change.
+    pub steps: Vec<Step>,
+    /// Everything else that it opens, closes or changes.
+    pub beyond: Vec<(PairChange, Vec<PortChange>)>,
+}
+
+impl Remedy {
+    /// How many connections beside the one that was asked for come to this.
+    #[must_use]
+    pub fn count(&self, kind: ChangeKind) -> usize {
+        let with =
+            |(_, ports): &&(PairChange, Vec<PortChange>)| ports.iter().any(|p| p.kind == kind);
+        self.beyond.iter().filter(with).count()
+    }
+}
+
+/// At most so many changes are tried, and so many steps make one.
+const TRIED: usize = 24;
+const STEPS: usize = 4;
+
+/// Changes that let a flow through, those that open the least first. Empty
+/// when it passes already, when nobody can tell, or when no change of policies
+/// helps.
+#[must_use]
+pub fn remedies(cluster: &Cluster, flow: &Flow<'_>) -> Vec<Remedy> {
+    let mut ways: Vec<Vec<Step>> = Vec::new();
+    let mut tried = 0;
+    search(cluster, flow, &mut Vec::new(), &mut ways, &mut tried);
+    let mut remedies: Vec<Remedy> = Vec::new();
+    for steps in ways {
+        let known = |r: &Remedy| {
+            let own: BTreeSet<&Step> = r.steps.iter().collect();
+            own == steps.iter().collect()
+        };
+        if !remedies.iter().any(known) {
+            let beyond = beyond(cluster, flow, &steps);
+            remedies.push(Remedy { steps, beyond });
+        }
+    }
+    remedies.sort_by_cached_key(|r| {
+        let opened = r.count(ChangeKind::Opened) + r.count(ChangeKind::Unsettled);
+        let other = r.count(ChangeKind::Closed) + r.count(ChangeKind::Changed);
+        (opened, other, r.steps.len(), r.steps.clone())
+    });
+    remedies
+}
+
+/// Follows every way of letting the flow through the side that drops it first.
+fn search(
+    cluster: &Cluster,
+    flow: &Flow<'_>,
+    steps: &mut Vec<Step>,
+    found: &mut Vec<Vec<Step>>,
+    tried: &mut usize,
+) {
+    let trial = changed(cluster, steps);
+    let (from, to) = (same(&trial, flow.from), same(&trial, flow.to));
+    let flow_now = Flow {
+        from: &from,
+        to: &to,
+        ..*flow
+    };
+    let explanation = trial.explain(&flow_now);
+    if explanation.answer.overall.is_allowed() {
+        if !steps.is_empty() {
+            found.push(steps.clone());
+        }
+        return;
+    }
+    *tried += 1;
+    if explanation.answer.overall.verdict().is_none() || steps.len() >= STEPS || *tried > TRIED {
+        return;
+    }
+    let sides = [explanation.egress, explanation.ingress];
+    let Some(side) = sides
+        .into_iter()
+        .flatten()
+        .find(|e| !e.verdict.is_allowed())
+    else {
+        return;
+    };
+    for more in options(&side, steps.len()) {
+        let before = steps.len();
+        steps.extend(more);
+        search(cluster, flow, steps, found, tried);
+        steps.truncate(before);
+    }
+}
+
+/// What could be done about one side.
+fn options(side: &Explanation, number: usize) -> Vec<Vec<Step>> {
+    let mut options = Vec::new();
+    match side.change.as_ref().map(|c| &c.kind) {
+        Some(explain::ChangeKind::Add { policy, .. }) => {
+            let name = format!("  name: suggested-{}-{}\n", side.direction, number + 1);
+            let policy = policy.replacen("  name: suggested\n", &name, 1);
+            let everything = without_ports(&policy);
+            options.push(vec![Step::Add(policy.clone())]);
+            if everything != policy {
+                options.push(vec![Step::Add(everything)]);
+            }
+        }
+        Some(explain::ChangeKind::Remove(rules)) => options.extend(remove(rules)),
+        None => {}
+    }
+    if side.verdict == Verdict::DefaultDeny
+        && let Enforcement::DenyByDefault(by) = &side.enforcement
+    {
+        options.extend(remove(by));
+    }
+    options
+}
+
+/// Takes the policies of rules away.
+fn remove(rules: &[Arc<Rule>]) -> Option<Vec<Step>> {
+    let keys: BTreeSet<ObjectKey> = rules
+        .iter()
+        .filter(|r| !r.origin.is_synthesized())
+        .map(|r| {
+            let object = &r.origin.object;
+            ObjectKey {
+                kind: object.kind.clone(),
+                namespace: object.namespace.clone(),
+                name: object.name.clone(),
+            }
+        })
+        .collect();
+    (!keys.is_empty()).then(|| keys.into_iter().map(Step::Remove).collect())
+}
+
+/// The same policy for every port: its ports come last.
+fn without_ports(policy: &str) -> String {
+    let lines = policy.lines().take_while(|l| {
+        let l = l.trim_start();
+        !l.starts_with("toPorts:") && !l.starts_with("icmps:")
+    });
+    lines.fold(String::new(), |all, l| all + l + "\n")
+}
+
+/// The cluster after some changes.
+fn changed(cluster: &Cluster, steps: &[Step]) -> Cluster {
+    let config = cluster.config().clone();
+    let mut after = Cluster::build(
+        config.clone(),
+        cluster.options().clone(),
+        cluster.objects().cloned(),
+    );
+    let mut changes = Vec::new();
+    for step in steps {
+        match step {
+            Step::Remove(key) => changes.push(Change::Remove(key.clone())),
+            Step::Add(text) => {
+                let loaded = load(SourceId(u32::MAX), text, &LoadOptions::new(&config));
+                changes.extend(loaded.into_objects().map(|o| Change::Upsert(Box::new(o))));
+            }
+        }
+    }
+    after.apply(changes);
+    after
+}
+
+/// The same end in a changed cluster.
+fn same(cluster: &Cluster, peer: &Peer) -> Peer {
+    let Target::Endpoint(old) = &peer.target else {
+        return peer.clone();
+    };
+    let mut endpoints = cluster.endpoints().iter();
+    let now = endpoints
+        .find(|e| (&e.namespace, &e.name, e.kind) == (&old.namespace, &old.name, old.kind));
+    Peer {
+        text: peer.text.clone(),
+        target: Target::Endpoint(Arc::clone(now.unwrap_or(old))),
+    }
+}
+
+/// What else is different after some changes.
+fn beyond(
+    cluster: &Cluster,
+    flow: &Flow<'_>,
+    steps: &[Step],
+) -> Vec<(PairChange, Vec<PortChange>)> {
+    let (mut before, mut after) = (changed(cluster, &[]), changed(cluster, steps));
+    let [stand_ins, _] = learn_same_names(&mut before, &mut after);
+    let options = Options {
+        stand_ins,
+        all_entities: true,
+        ..Options::default()
+    };
+    let old = Connectivity::new(&before, &options);
+    let new = Connectivity::new(&after, &options);
+    let difference = Difference::new(&old, &new);
+    let (from, to) = (name(&new, flow.from), name(&new, flow.to));
+    let wanted = PortSet::range(flow.protocol, flow.port, flow.port);
+    let mut beyond = Vec::new();
+    for pair in difference.pairs {
+        let asked = Some(&pair.from) == from.as_ref() && Some(&pair.to) == to.as_ref();
+        let ports = pair.ports.iter().cloned().filter_map(|mut change| {
+            if asked && change.kind == ChangeKind::Opened {
+                change.ports = change.ports.difference(&wanted);
+            }
+            (!change.ports.is_empty()).then_some(change)
+        });
+        let ports: Vec<PortChange> = ports.collect();
+        if !ports.is_empty() {
+            beyond.push((pair, ports));
+        }
+    }
+    beyond
+}
+
+/// What a peer is called among the connections of a cluster.
+fn name(all: &Connectivity<'_>, peer: &Peer) -> Option<String> {
+    let named = |n: usize| all.peers().get(n).map(|p| p.name.clone());
+    match &peer.target {
+        Target::Endpoint(e) => named(all.peer_of(e)?),
+        Target::Address(ip) => {
+            let mut endpoints = all.cluster().endpoints().iter();
+            match endpoints.find(|e| !e.host_network && e.addresses.contains(ip)) {
+                Some(e) => named(all.peer_of(e)?),
+                None => longest(all.peers(), &IpNet::from(*ip)).map(|p| p.name.clone()),
+            }
+        }
+        Target::Prefix(prefix) => longest(all.peers(), prefix).map(|p| p.name.clone()),
+        Target::Entity(entity) => Some(format!("entity:{entity}")),
+        Target::Name(name) => Some(format!("fqdn:{name}")),
+    }
+}
