@@ -72,7 +72,12 @@ pub fn remedies(cluster: &Cluster, flow: &Flow<'_>) -> Vec<Remedy> {
     remedies.sort_by_cached_key(|r| {
         let opened = r.count(ChangeKind::Opened) + r.count(ChangeKind::Unsettled);
         let other = r.count(ChangeKind::Closed) + r.count(ChangeKind::Changed);
-        (opened, other, r.steps.len(), r.steps.clone())
+        // What says its ports stays narrow when more pods come.
+        let wide = r
+            .steps
+            .iter()
+            .filter(|s| matches!(s, Step::Add(p) if without_ports(p) == *p));
+        (opened, other, wide.count(), r.steps.len(), r.steps.clone())
     });
     remedies
 }
