@@ -24,8 +24,11 @@ pub const REDUNDANT: Code = Code::new(702, Info, "rule that changes nothing");
 /// One side allows what the policy of the other side drops.
 pub const ONE_SIDED: Code = Code::new(703, Warning, "allowed on one side only");
 
-/// Policies resolved without a rule, in one check.
-const MAX_POLICIES: usize = 20_000;
+/// Entries of policy maps that are made anew without a rule, in one check.
+/// What is left of very large inputs then is not looked at.
+const MAX_ENTRIES: usize = 5_000_000;
+/// What resolving a policy costs beside its entries.
+const POLICY: usize = 50;
 /// Questions asked of policy maps, in one check.
 const MAX_QUESTIONS: usize = 5_000_000;
 
@@ -35,7 +38,7 @@ type Range = (u8, u16, u16);
 pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
     let mut checker = Checker {
         crowd,
-        policies: MAX_POLICIES,
+        entries: MAX_ENTRIES,
         questions: MAX_QUESTIONS,
     };
     let mut found = Vec::new();
@@ -140,7 +143,7 @@ fn at((protocol, port): (u8, u16)) -> String {
 
 struct Checker<'c> {
     crowd: &'c Crowd<'c>,
-    policies: usize,
+    entries: usize,
     questions: usize,
 }
 
@@ -181,7 +184,8 @@ impl Checker<'_> {
         for group in self.crowd.subjects(rule) {
             let endpoint = group.one()?;
             let ranges = ranges(rule, group)?;
-            self.policies = self.policies.checked_sub(1)?;
+            let cost = group.policy.map.len() + POLICY;
+            self.entries = self.entries.checked_sub(cost)?;
             let without = self.crowd.cluster.policy_without(endpoint, rule).ok()?;
             let (new, old) = (
                 without.subject.direction(direction),

@@ -29,7 +29,7 @@ pub mod suppression;
 #[cfg(test)]
 mod tests;
 
-pub use address::{EMPTY_GROUP, INSIDE_CLUSTER};
+pub use address::{AROUND_CLUSTER, EMPTY_GROUP, INSIDE_CLUSTER};
 pub use capacity::FILLING_MAP;
 pub use catalogue::{Explanation, catalogue};
 pub use effect::{DENIED_ALLOW, ONE_SIDED, REDUNDANT};

@@ -22,6 +22,9 @@ pub const VOID_LAYER_7: Code = Code::new(1031, Warning, "layer-7 rules made void
 /// `GET` without `HEAD`, which many clients ask with first.
 pub const GET_ALONE: Code = Code::new(1032, Info, "`GET` without `HEAD`");
 
+/// Ports compared with others, in all of one check.
+const MAX_COMPARISONS: usize = 1_000_000;
+
 pub(super) fn check(object: &Object, found: &mut Findings) {
     for member in Member::of(object).filter(|m| !m.deny) {
         let flag = match member.direction {
@@ -93,6 +96,7 @@ pub(super) fn check_together(cluster: &Cluster) -> Vec<Diagnostic> {
         }
     }
     let mut found = Vec::new();
+    let mut left = MAX_COMPARISONS;
     for rules in groups.values() {
         let open: Vec<(&Arc<Rule>, &Arc<PortRule>)> = rules
             .iter()
@@ -101,6 +105,10 @@ pub(super) fn check_together(cluster: &Cluster) -> Vec<Diagnostic> {
             .collect();
         for rule in rules {
             for ports in rule.ports.iter().filter(|p| filters(p)) {
+                left = left.saturating_sub(open.len());
+                if left == 0 {
+                    return found;
+                }
                 let voids = |(other, p): &&(&Arc<Rule>, &Arc<PortRule>)| {
                     same_ports(ports, p) && same_peers(rule, other)
                 };
