@@ -12,6 +12,7 @@ pub mod connection;
 pub mod connectivity;
 pub mod coverage;
 pub mod difference;
+pub mod editor;
 pub mod expectation;
 pub mod exposure;
 pub mod generate;

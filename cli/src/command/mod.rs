@@ -13,6 +13,7 @@ mod flows;
 mod forecast;
 mod generate;
 mod identities;
+mod lsp;
 mod map;
 mod policies;
 mod proxy;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Forecast(forecast::ForecastArgs),
     Test(test::TestArgs),
     Generate(generate::GenerateArgs),
+    Lsp(lsp::LspArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -71,6 +73,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Forecast(args) => forecast::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Lsp(args) => lsp::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }
