@@ -247,7 +247,7 @@ impl<'c> Connectivity<'c> {
                 pods
             };
         }
-        let exact = self.numbers(|p| means(p, text));
+        let exact = self.numbers(|p| p.is_named(text));
         if exact.is_empty()
             && let Ok(prefix) = text.parse::<IpNet>()
         {
@@ -305,6 +305,32 @@ impl<'c> Connectivity<'c> {
             }
             _ => true,
         }
+    }
+
+    /// The sides of two peers, by their numbers; `None` where nodes matter, or
+    /// nothing that a policy could see.
+    pub(crate) fn sides_between(&self, from: usize, to: usize) -> Option<[Option<SideId>; 2]> {
+        let (from, to) = (self.entries.get(from)?, self.entries.get(to)?);
+        if !self.relevant(from, to) {
+            return None;
+        }
+        Some([
+            self.side(from, Direction::Egress, &to.peer, to.identity?),
+            self.side(to, Direction::Ingress, &from.peer, from.identity?),
+        ])
+    }
+
+    /// For each side its number among those of another cluster, if it is there,
+    /// too.
+    pub(crate) fn sides_in(&self, other: &Self) -> Vec<Option<SideId>> {
+        let numbers: AHashMap<&Arc<Side>, usize> = other
+            .sides
+            .iter()
+            .enumerate()
+            .map(|(n, s)| (s, n))
+            .collect();
+        let number = |side: &Arc<Side>| u32::try_from(*numbers.get(side)?).ok().map(SideId);
+        self.sides.iter().map(number).collect()
     }
 
     fn between(&self, from: &Entry, to: &Entry) -> Arc<Connection> {
@@ -533,38 +559,6 @@ fn workloads(
     groups
         .map(|((_, class, ..), peer)| Entry::new(peer, class))
         .collect()
-}
-
-/// True when a text names a peer.
-fn means(peer: &Peer, text: &str) -> bool {
-    let name = peer.name.as_str();
-    let bare = name.rsplit_once('[').map_or(name, |(stem, _)| stem);
-    let unmarked = name.split_once(':').map(|(_, rest)| rest);
-    if name == text || bare == text || unmarked == Some(text) || peer.namespace() == Some(text) {
-        return true;
-    }
-    let (namespace, rest) = text
-        .split_once('/')
-        .map_or((None, text), |(ns, rest)| (Some(ns), rest));
-    if !peer.is_workload() || namespace.is_some_and(|ns| peer.namespace() != Some(ns)) {
-        return false;
-    }
-    if rest == "*" {
-        return true;
-    }
-    if rest.contains('=') {
-        return rest.split(',').all(|label| {
-            let (key, value) = label.split_once('=').unwrap_or((label, ""));
-            let labels = peer.endpoints.first().map(|e| &e.labels);
-            labels
-                .and_then(|l| l.get(key))
-                .is_some_and(|l| l.value() == value)
-        });
-    }
-    peer.endpoints
-        .iter()
-        .any(|e| e.name == rest || e.workloads.iter().any(|(_, name)| name == rest))
-        && namespace.is_some()
 }
 
 /// The longest of the prefixes among peers that an address has.

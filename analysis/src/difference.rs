@@ -9,6 +9,7 @@ use crate::connection::{Connection, Passage, Terms};
 use crate::connectivity::{Connectivity, longest};
 use crate::peer::{Peer, PeerKind};
 use crate::ports::{PortMap, PortSet};
+use crate::subject::SideId;
 use ahash::AHashMap;
 use ipnet::IpNet;
 use netverdict::cluster::{Cluster, Flow, FlowAnswer, Peer as Named, SideAnswer};
@@ -161,10 +162,30 @@ impl Difference {
             .collect();
         let mut pairs = Vec::new();
         let mut compared = 0;
+        let same = old.sides_in(new);
+        // Where both sides are as they were, so is the connection.
+        let unchanged = |before: [Option<SideId>; 2], after: [Option<SideId>; 2]| {
+            before
+                .iter()
+                .zip(after)
+                .all(|(before, after)| match before {
+                    None => after.is_none(),
+                    Some(id) => {
+                        after.is_some() && same.get(id.0 as usize).copied().flatten() == after
+                    }
+                })
+        };
         let mut known: AHashMap<(usize, usize), Arc<[PortChange]>> = AHashMap::new();
         for (n, (from, old_from, new_from)) in both.iter().enumerate() {
             progress(n, both.len());
             for (to, old_to, new_to) in &both {
+                let sides = old
+                    .sides_between(*old_from, *old_to)
+                    .zip(new.sides_between(*new_from, *new_to));
+                if sides.is_some_and(|(before, after)| unchanged(before, after)) {
+                    compared += 1;
+                    continue;
+                }
                 let before = old.connection(*old_from, *old_to);
                 let after = new.connection(*new_from, *new_to);
                 let (Some(before), Some(after)) = (before, after) else {

@@ -83,6 +83,40 @@ impl Peer {
         self.endpoints.first()?.templated.as_deref()
     }
 
+    /// True when a text names it, see
+    /// [`Connectivity::choose`](crate::connectivity::Connectivity::choose).
+    pub(crate) fn is_named(&self, text: &str) -> bool {
+        let name = self.name.as_str();
+        let bare = name.rsplit_once('[').map_or(name, |(stem, _)| stem);
+        let unmarked = name.split_once(':').map(|(_, rest)| rest);
+        if name == text || bare == text || unmarked == Some(text) || self.namespace() == Some(text)
+        {
+            return true;
+        }
+        let (namespace, rest) = text
+            .split_once('/')
+            .map_or((None, text), |(ns, rest)| (Some(ns), rest));
+        if !self.is_workload() || namespace.is_some_and(|ns| self.namespace() != Some(ns)) {
+            return false;
+        }
+        if rest == "*" {
+            return true;
+        }
+        if rest.contains('=') {
+            return rest.split(',').all(|label| {
+                let (key, value) = label.split_once('=').unwrap_or((label, ""));
+                let labels = self.endpoints.first().map(|e| &e.labels);
+                labels
+                    .and_then(|l| l.get(key))
+                    .is_some_and(|l| l.value() == value)
+            });
+        }
+        self.endpoints
+            .iter()
+            .any(|e| e.name == rest || e.workloads.iter().any(|(_, name)| name == rest))
+            && namespace.is_some()
+    }
+
     /// The identities it has, seen from pods on these nodes.
     #[must_use]
     pub fn seen_from(&self, nodes: &BTreeSet<String>) -> Vec<NumericIdentity> {

@@ -255,7 +255,7 @@ fn compare(seed: u64, profile: Profile, config: &Config, seen: &mut Seen) {
 fn connections_agree_with_flows_on_every_port() {
     let mut seen = Seen::default();
     let config = Config::default();
-    for seed in 0..6 {
+    for seed in 0..10 {
         compare(seed, Profile::Full, &config, &mut seen);
         compare(seed, Profile::Simple, &config, &mut seen);
     }
