@@ -11,16 +11,25 @@ use netverdict_ffi::engine::change::{
     netverdict_engine_apply, netverdict_engine_commit, netverdict_engine_end_grace_period,
     netverdict_engine_remove,
 };
+use netverdict_ffi::engine::names::{
+    netverdict_dns_answer, netverdict_engine_end_keep_alive, netverdict_engine_expire_names,
+    netverdict_engine_forget_names, netverdict_engine_keep_alive, netverdict_engine_learn,
+};
 use netverdict_ffi::engine::object::{
     netverdict_engine_remove_identity, netverdict_engine_set_identity, netverdict_label,
 };
 use netverdict_ffi::engine::policy::{
     netverdict_engine_policy, netverdict_policy, netverdict_policy_free, netverdict_policy_json,
 };
-use netverdict_ffi::engine::question::netverdict_engine_explain;
+use netverdict_ffi::engine::proxy::{
+    netverdict_engine_proxy_policy, netverdict_engine_set_proxy_ports,
+    netverdict_engine_use_stand_in_ports, netverdict_proxy_port,
+};
+use netverdict_ffi::engine::question::{netverdict_engine_explain, netverdict_engine_verdict};
 use netverdict_ffi::engine::reader::{
-    netverdict_engine_image, netverdict_engine_reader, netverdict_engine_view, netverdict_reader,
-    netverdict_reader_free, netverdict_reader_renew, netverdict_reader_verdict,
+    netverdict_engine_compile, netverdict_engine_image, netverdict_engine_reader,
+    netverdict_engine_view, netverdict_reader, netverdict_reader_free, netverdict_reader_renew,
+    netverdict_reader_verdict,
 };
 use netverdict_ffi::engine::update::{
     netverdict_update, netverdict_update_free, netverdict_update_write_count,
@@ -28,6 +37,10 @@ use netverdict_ffi::engine::update::{
 use netverdict_ffi::engine::{netverdict_engine, netverdict_engine_free, netverdict_engine_new};
 use netverdict_ffi::error::{
     netverdict_error, netverdict_error_free, netverdict_error_message, netverdict_error_status,
+};
+use netverdict_ffi::origin::{
+    netverdict_origin_count, netverdict_origin_free, netverdict_origin_get, netverdict_rule,
+    netverdict_view_origin,
 };
 use netverdict_ffi::status::{
     ALL, NETVERDICT_NULL_ARGUMENT, NETVERDICT_OK, NETVERDICT_PANIC, NETVERDICT_POISONED,
@@ -40,7 +53,7 @@ use netverdict_ffi::view::{
 use std::ptr::{null, null_mut};
 
 /// Documents to apply: sound ones, contradictions, and no YAML at all.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}",
     "{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}",
     "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: shop}, \
@@ -49,10 +62,24 @@ const DOCUMENTS: [&str; 7] = [
      spec: {podSelector: {}}}",
     "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: q, namespace: shop}, \
      spec: {endpointSelector: {}, egress: [{toCIDR: [10.0.0.0/8]}], ingress: [{fromEntities: [world]}]}}",
+    "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: r, namespace: shop}, \
+     spec: {endpointSelector: {}, egress: [{toFQDNs: [{matchPattern: '*.example.com'}]}, \
+     {toEntities: [all], toPorts: [{ports: [{port: '53', protocol: ANY}], rules: {dns: [{matchName: a.example.com}]}}]}], \
+     ingress: [{toPorts: [{ports: [{port: '135'}], rules: {http: [{method: GET, path: '/a.*'}]}}]}]}}",
     "a: [",
     "",
 ];
 const NAMES: [&str; 3] = ["a", "b", ""];
+const HOSTS: [&str; 4] = ["a.example.com", "B.example.com.", "example.org", ""];
+const ADDRESSES: [&str; 4] = ["10.1.2.3", "192.0.2.7", "2001:db8::1", "nowhere"];
+const SENT: [&str; 6] = [
+    "\"http\":{\"method\":\"GET\",\"path\":\"/a\"}",
+    "\"http\":{\"method\":\"\",\"path\":\"a\"}",
+    "\"dns\":\"a.example.com\"",
+    "\"dns\":\"\"",
+    "\"sni\":\"a.example.com\"",
+    "\"http\":null,\"secrets\":{\"a\":\"b\"}",
+];
 const ENDS: [&str; 6] = [
     "shop/web",
     "shop/db",
@@ -159,7 +186,7 @@ fn step(choices: &mut Choices<'_>, all: &mut Handles) {
     // SAFETY: every pointer is NULL or leads to what its type says; one thread
     // does all of it.
     unsafe {
-        match choices.byte() % 14 {
+        match choices.byte() % 17 {
             0 | 1 => {
                 let mut made = null_mut();
                 let done = check(netverdict_engine_new(null(), &raw mut made, e), error);
@@ -227,6 +254,9 @@ fn step(choices: &mut Choices<'_>, all: &mut Handles) {
                 assert_eq!(ended == NETVERDICT_OK, !engine.is_null());
             }
             12 => tables(choices, all),
+            13 => names(choices, engine),
+            14 => proxies(choices, engine),
+            15 => sent(choices, engine),
             _ => match choices.byte() % 5 {
                 0 => netverdict_engine_free(&raw mut all.engine),
                 1 => netverdict_view_free(&raw mut all.view),
@@ -235,6 +265,132 @@ fn step(choices: &mut Choices<'_>, all: &mut Handles) {
                 _ => netverdict_update_free(&raw mut all.update),
             },
         }
+    }
+}
+
+/// Answers of DNS, and what becomes of them.
+fn names(choices: &mut Choices<'_>, engine: *mut netverdict_engine) {
+    let mut error = null_mut();
+    let e = &raw mut error;
+    let endpoint = u64::from(choices.byte() % 3);
+    let at = u64::from(choices.byte()) << (choices.byte() % 24);
+    let address = text(choices.of(&ADDRESSES));
+    // SAFETY: as above.
+    let status = unsafe {
+        match choices.byte() % 6 {
+            0 | 1 => {
+                let answer = netverdict_dns_answer {
+                    struct_size: size_of::<netverdict_dns_answer>(),
+                    name: text(choices.of(&HOSTS)),
+                    addresses: &raw const address,
+                    address_count: 1,
+                    endpoint,
+                    at,
+                    ttl: u32::from(choices.byte()),
+                    reserved: 0,
+                };
+                netverdict_engine_learn(engine, &raw const answer, e)
+            }
+            2 => netverdict_engine_keep_alive(engine, endpoint, address, at, e),
+            3 => netverdict_engine_end_keep_alive(engine, endpoint, at, e),
+            4 => netverdict_engine_forget_names(engine, endpoint, e),
+            _ => netverdict_engine_expire_names(engine, at, e),
+        }
+    };
+    check(status, error);
+}
+
+/// Where redirects lead, and what proxies are told.
+fn proxies(choices: &mut Choices<'_>, engine: *mut netverdict_engine) {
+    let mut error = null_mut();
+    let e = &raw mut error;
+    // SAFETY: as above.
+    unsafe {
+        match choices.byte() % 3 {
+            0 => {
+                let port = netverdict_proxy_port {
+                    listener: text(choices.of(&NAMES)),
+                    identity: u32::from(choices.byte() % 2) * 256,
+                    port: [53, 135][usize::from(choices.byte() % 2)],
+                    proxy_port: u16::from(choices.byte()),
+                    protocol: [6, 17][usize::from(choices.byte() % 2)],
+                    direction: choices.byte() % 3,
+                    reserved: [0; 6],
+                };
+                let count = usize::from(choices.byte() % 2);
+                let status = netverdict_engine_set_proxy_ports(engine, &raw const port, count, e);
+                check(status, error);
+            }
+            1 => {
+                check(netverdict_engine_use_stand_in_ports(engine, e), error);
+            }
+            _ => {
+                let mut json = null_mut();
+                let name = text(choices.of(&ENDS));
+                let status = netverdict_engine_proxy_policy(engine, name, &raw mut json, e);
+                assert_eq!(check(status, error), !json.is_null());
+                netverdict_buffer_free(&raw mut json);
+            }
+        }
+    }
+}
+
+/// What is sent on flows; and the rules behind a verdict.
+fn sent(choices: &mut Choices<'_>, engine: *mut netverdict_engine) {
+    let mut error = null_mut();
+    let e = &raw mut error;
+    // SAFETY: as above.
+    unsafe {
+        if choices.byte().is_multiple_of(2) {
+            let question = format!(
+                "{{\"from\":\"{}\",\"to\":\"{}\",\"port\":\"{}\",{}}}",
+                choices.of(&ENDS),
+                choices.of(&ENDS),
+                choices.of(&["53/UDP", "135/TCP", "443/TCP"]),
+                choices.of(&SENT),
+            );
+            let mut json = null_mut();
+            let status = netverdict_engine_verdict(engine, text(&question), &raw mut json, e);
+            assert_eq!(check(status, error), !json.is_null());
+            netverdict_buffer_free(&raw mut json);
+            return;
+        }
+        let mut image = null_mut();
+        let status = netverdict_engine_compile(engine, &raw mut image, e);
+        assert_eq!(check(status, error), !image.is_null());
+        let bytes = netverdict_buffer_bytes(image);
+        let (mut view, mut origin) = (null_mut(), null_mut());
+        let mut error = null_mut();
+        let e = &raw mut error;
+        check(
+            netverdict_view_load(bytes.data, bytes.len, &raw mut view, e),
+            error,
+        );
+        let question = netverdict_question {
+            subject: u32::from(choices.byte() % 4),
+            identity: u32::from(choices.byte()) << (choices.byte() % 25),
+            port: 135,
+            protocol: 6,
+            direction: choices.byte() % 3,
+            ..netverdict_question::default()
+        };
+        let mut error = null_mut();
+        let e = &raw mut error;
+        let question = &raw const question;
+        check(
+            netverdict_view_origin(view, question, &raw mut origin, e),
+            error,
+        );
+        for i in 0..=netverdict_origin_count(origin) {
+            let mut rule = netverdict_rule::default();
+            let mut error = null_mut();
+            let e = &raw mut error;
+            let done = check(netverdict_origin_get(origin, i, &raw mut rule, e), error);
+            assert_eq!(done, i < netverdict_origin_count(origin));
+        }
+        netverdict_origin_free(&raw mut origin);
+        netverdict_view_free(&raw mut view);
+        netverdict_buffer_free(&raw mut image);
     }
 }
 
