@@ -233,7 +233,7 @@ fn what_is_held_is_bounded() {
 /// A million answers for ten thousand names, as an agent of twenty endpoints
 /// would see them in hours: `cargo test --release --test names -- --ignored`.
 #[test]
-#[ignore = "takes long"]
+#[ignore = "takes minutes: `cargo xtask soak` runs it"]
 fn a_million_answers() {
     let mut dice = Dice(1);
     let mut names = Names::new(NamesConfig::default());

@@ -132,7 +132,7 @@ fn oracle(path: &str, scenarios: &[Scenario]) -> Vec<Answer> {
 }
 
 #[test]
-#[ignore = "asks Cilium's engine, whose path is in NETVERDICT_ORACLE"]
+#[ignore = "asks Cilium's engine, whose path is in NETVERDICT_ORACLE: `cargo xtask ci` builds it and runs this"]
 fn cilium_agrees_with_the_naive_evaluator() {
     let path = std::env::var("NETVERDICT_ORACLE").unwrap();
     let first = number("NETVERDICT_SEED", 0);
