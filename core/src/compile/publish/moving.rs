@@ -182,7 +182,7 @@ impl Publisher {
         let mut rest = moves.as_slice();
         while let Some(first) = rest.first() {
             let page = |m: &Move| (m.slot, m.id.0 >> 6);
-            let in_page = rest.partition_point(|m| page(m) <= page(first));
+            let in_page = rest.iter().take_while(|m| page(m) == page(first)).count();
             let (moving, after) = rest.split_at(in_page);
             if self.turn_page(compiler, moving, &mut copies, work) {
                 rest = after;
@@ -190,7 +190,7 @@ impl Publisher {
             }
             // The windows of the descriptor are full.
             let unit = first.slot.unit();
-            let of_unit = rest.partition_point(|m| m.slot.unit() <= unit);
+            let of_unit = rest.iter().take_while(|m| m.slot.unit() == unit).count();
             let (moving, after) = rest.split_at(of_unit);
             for to in moving {
                 self.relist(compiler, to);
