@@ -261,7 +261,7 @@ typedef struct netverdict_rule {
    */
   struct netverdict_str rule;
   /**
-   * Its place within the policy: "spec.ingress[0]"; may be empty.
+   * Its place within the policy, as a path of fields; may be empty.
    */
   struct netverdict_str path;
   /**

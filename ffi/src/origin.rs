@@ -19,7 +19,7 @@ pub struct netverdict_rule {
     pub struct_size: usize,
     /// The policy it is of: "Kind/namespace/name".
     pub rule: netverdict_str,
-    /// Its place within the policy: "spec.ingress[0]"; may be empty.
+    /// Its place within the policy, as a path of fields; may be empty.
     pub path: netverdict_str,
     /// The document it was read from; may be empty.
     pub file: netverdict_str,
