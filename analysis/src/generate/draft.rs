@@ -3,7 +3,7 @@
 use super::{Generated, Kind, Need, Scope, labels, write};
 use crate::recorded::workload;
 use ipnet::IpNet;
-use netverdict::cluster::{Cluster, Endpoint, Peer, Target};
+use netverdict::cluster::{Cluster, Endpoint, ObjectKey, Peer, Target};
 use netverdict::identity::Reserved;
 use netverdict::rule::{Direction, protocol};
 use std::collections::{BTreeMap, BTreeSet};
@@ -233,13 +233,15 @@ impl<'a> Drafts<'a> {
     /// Writes them.
     pub(super) fn write(self) -> Generated {
         let kind = self.scope.kind;
+        let cluster = self.cluster;
         let policies = self
             .by_workload
             .into_iter()
             .map(|((namespace, name), draft)| {
+                let free = free_name(cluster, kind, &namespace, &name);
                 let text = match kind {
-                    Kind::Cilium => write::cilium(&namespace, &name, &draft),
-                    Kind::Kubernetes => write::kubernetes(&namespace, &name, &draft),
+                    Kind::Cilium => write::cilium(&namespace, &free, &draft),
+                    Kind::Kubernetes => write::kubernetes(&namespace, &free, &draft),
                 };
                 (format!("{namespace}/{name}"), text)
             });
@@ -248,4 +250,30 @@ impl<'a> Drafts<'a> {
             left_out: self.left_out.into_iter().collect(),
         }
     }
+}
+
+/// The workload's name, or one like it: a policy that is there stays.
+fn free_name(cluster: &Cluster, kind: Kind, namespace: &str, name: &str) -> String {
+    let taken = |name: &str| {
+        let key = ObjectKey {
+            kind: match kind {
+                Kind::Cilium => "CiliumNetworkPolicy",
+                Kind::Kubernetes => "NetworkPolicy",
+            }
+            .to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        cluster.object(&key).is_some()
+    };
+    let mut free = name.to_owned();
+    let mut number = 1u32;
+    while taken(&free) {
+        free = match number {
+            1 => format!("{name}-generated"),
+            n => format!("{name}-generated-{n}"),
+        };
+        number += 1;
+    }
+    free
 }

@@ -206,3 +206,33 @@ spec: {serviceAccountName: other, containers: [{name: main}]}
         "{opened:?}"
     );
 }
+
+#[test]
+fn a_policy_of_that_name_stays() {
+    let own = "---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {tier: front}}
+  ingress: [{fromEndpoints: [{matchLabels: {tier: worker}}]}]
+";
+    let lines = [line(&pod("shop", "web"), &pod("shop", "api"), 8080, "")];
+    let mut cluster = shop(own);
+    let (generated, proof, _) = generated(&mut cluster, &lines, Kind::Cilium);
+    assert!(proof.is_complete(), "{proof:?}");
+    assert!(
+        generated.yaml().contains("name: api-generated\n"),
+        "{}",
+        generated.yaml()
+    );
+    let flow = netverdict::cluster::Flow {
+        from: &cluster.peer("shop/worker").unwrap(),
+        to: &cluster.peer("shop/api").unwrap(),
+        protocol: 6,
+        port: 1,
+        icmp_code: None,
+        untracked_fragment: false,
+    };
+    assert!(cluster.flow(&flow).overall.is_allowed());
+}

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &LspArgs) -> Result<Exit, Failure> {
     let mut server = server::Server::new(agent);
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     loop {
-        let Some(message) = wire::read(&mut input)? else {
+        let message = wire::read(&mut input).map_err(|e| Failure::new(e.to_string()))?;
+        let Some(message) = message else {
             return Ok(Exit::Fine);
         };
         for answer in server.handle(&message) {
