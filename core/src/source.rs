@@ -161,6 +161,39 @@ impl Source {
         }
     }
 
+    /// How many UTF-16 units stand before a byte offset, which is how browsers
+    /// count places in a text; offsets past the end are the end.
+    #[must_use]
+    pub fn utf16_offset(&self, offset: u32) -> u32 {
+        let mut at = (offset as usize).min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        self.before(at).1
+    }
+
+    /// The byte offset of so many UTF-16 units; within a character its start,
+    /// past the end the end.
+    #[must_use]
+    pub fn offset_of_utf16(&self, units: u32) -> u32 {
+        let block = self.marks.partition_point(|&(_, u)| u <= units).max(1) - 1;
+        let mut at = block * STRIDE;
+        // A character that began in the block before was counted there.
+        while !self.text.is_char_boundary(at) {
+            at += 1;
+        }
+        let mut left = units - self.marks.get(block).map_or(0, |m| m.1).min(units);
+        for c in self.text.get(at..).unwrap_or_default().chars() {
+            let width = c.len_utf16() as u32;
+            if left < width {
+                break;
+            }
+            left -= width;
+            at += c.len_utf8();
+        }
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
     /// How many characters and UTF-16 units begin before a byte.
     fn before(&self, at: usize) -> (u32, u32) {
         let block = at / STRIDE;
@@ -258,6 +291,30 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn utf16_units_and_bytes_lead_to_each_other() {
+        let mut sources = Sources::new();
+        let long = "añ😀\n".repeat(2000);
+        for text in ["", "plain", "a😀b", &long] {
+            let source = sources.add("t", text);
+            let source = sources.get(source).expect("it is there");
+            let mut units = 0;
+            for (at, c) in text.char_indices() {
+                let at = at as u32;
+                assert_eq!(source.utf16_offset(at), units);
+                assert_eq!(source.offset_of_utf16(units), at);
+                units += c.len_utf16() as u32;
+                if c.len_utf16() == 2 {
+                    assert_eq!(source.offset_of_utf16(units - 1), at);
+                }
+            }
+            let end = text.len() as u32;
+            assert_eq!(source.utf16_offset(end + 9), units);
+            assert_eq!(source.offset_of_utf16(units), end);
+            assert_eq!(source.offset_of_utf16(u32::MAX), end);
+        }
+    }
 
     #[test]
     fn positions_count_scalars_and_utf16_units() {

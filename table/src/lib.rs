@@ -23,6 +23,7 @@ mod image;
 pub mod layout;
 mod lookup;
 mod origin;
+mod owned;
 mod ports;
 #[cfg(feature = "publish")]
 mod publish;
@@ -36,6 +37,7 @@ pub use check::TableError;
 pub use diff::{Change, Difference, FieldChange, Peers, SubjectChange, difference};
 pub use image::{Info, hash};
 pub use origin::{Origin, OriginRecord, RuleRef};
+pub use owned::Image;
 pub use ports::{PortRange, protocols};
 #[cfg(feature = "publish")]
 pub use publish::{Live, LivePolicy, PublishError, Reader};

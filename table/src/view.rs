@@ -52,7 +52,9 @@ impl<'a> View<'a> {
         Ok(Self::of(bytes, info.header))
     }
 
-    const fn of(bytes: &'a [u8], header: Header) -> Self {
+    /// A view of bytes that `check` accepted, with what it returned.
+    #[inline]
+    pub(crate) const fn of(bytes: &'a [u8], header: Header) -> Self {
         Self {
             bytes,
             header,
@@ -63,8 +65,8 @@ impl<'a> View<'a> {
     /// The bytes, for lookups.
     #[inline(always)]
     const fn checked(&self) -> Checked<'a> {
-        // SAFETY: a view is made of bytes that `check` accepted or that the
-        // caller of `new_unchecked` vouches for, and they are borrowed so that
+        // SAFETY: a view is made of bytes that `check` accepted, here or for an
+        // `Image`, or that the caller of `new_unchecked` vouches for, and they are borrowed so that
         // nobody writes to them. They are asked for the subject words that the
         // header counts, for descriptors that these name, and for what those
         // lead to: `check` looked at all of it.

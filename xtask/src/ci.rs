@@ -12,7 +12,7 @@ use crate::job::{
 };
 use crate::layer7;
 use crate::oracle;
-use crate::{bpf, sanitize, testdata, worlds};
+use crate::{bpf, sanitize, testdata, wasm, worlds};
 
 /// Scenarios in the required conformance run.
 const SCENARIOS: u64 = 200;
@@ -193,6 +193,8 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("Cilium's engine", || job::run(&mut oracle::build()));
     job.step("tables in Miri", sanitize::miri);
     job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
+    job.step("npm package", wasm::build);
+    job.step("npm package: tests", wasm::test);
     conformance_step(&mut job, 2000, 100);
     job.step("names: a million answers", || {
         let mut test = cargo(&["test", "--release", "--package=netverdict", "--test=names"]);

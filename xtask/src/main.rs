@@ -21,6 +21,7 @@ mod rules;
 mod sanitize;
 mod scale;
 mod testdata;
+mod wasm;
 mod worlds;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ usage: cargo xtask <job>
   ffi [--long]          the C ABI in C and C++, with sanitizers, and the bindings (--long: Valgrind, ThreadSanitizer)
   header [--check]      write the C headers of ffi/include, or see that they are up to date
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
+  wasm                  the npm package: built into target/npm, measured and tested (needs Node)
   soak                  everything that takes long
 ";
 
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
             options(arguments, &known).and_then(|o| conformance::run(&o))
         }
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
+        Some("wasm") => options(arguments, &[]).and_then(|_| wasm::run()),
         Some("scale") => options(arguments, &[]).and_then(|_| scale::scale()),
         Some("bench") => {
             let quick = options(arguments, &["--quick"]);

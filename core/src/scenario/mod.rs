@@ -10,6 +10,7 @@ mod answer;
 mod format;
 mod layer7;
 mod proxy;
+mod settings;
 mod table;
 mod world;
 
@@ -20,3 +21,4 @@ pub use format::{
     ScenarioEndpoint, ScenarioError, ScenarioIdentity,
 };
 pub use layer7::Layer7Kind;
+pub use settings::Settings;

@@ -7,7 +7,6 @@
 
 pub mod change;
 pub mod diagnostics;
-mod layer7;
 pub mod names;
 pub mod object;
 mod options;
@@ -177,7 +176,7 @@ pub unsafe extern "C" fn netverdict_engine_new(
                 identities = pointer::slice(bytes.data, bytes.len, "options.identities")?;
             }
         }
-        let options = options::Options::parse(json)?;
+        let options = options::parse(json)?;
         out.set(netverdict_engine {
             state: State::new(options, identities)?,
             poisoned: AtomicBool::new(false),

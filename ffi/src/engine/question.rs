@@ -2,7 +2,6 @@
 //!
 //! In: names, and flows as JSON. Out: numbers, and explanations as JSON.
 
-use super::layer7::{Http, Sent};
 use super::state::State;
 use super::{ask, json, netverdict_engine, refusal};
 use crate::buffer::{netverdict_buffer, netverdict_str};
@@ -10,66 +9,8 @@ use crate::error::{Failure, netverdict_error};
 use crate::handle::Out;
 use crate::pointer::{self, Place, Sized0};
 use crate::status::{NETVERDICT_JSON, NETVERDICT_NOT_FOUND, NETVERDICT_PEER, netverdict_status};
-use netverdict::cluster::{Flow, FlowExplanation, JsonFlow, JsonSide, Peer, SideAnswer, Target};
-use netverdict::explain::Explanation;
+use netverdict::cluster::{AskError, AskedFlow, JsonFlow, JsonSide, Peer, Target};
 use netverdict::identity::Reserved;
-use netverdict::rule::protocol;
-use serde::Deserialize;
-use std::collections::BTreeMap;
-
-/// A flow, as callers write it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Asked {
-    from: String,
-    to: String,
-    port: String,
-    icmp: String,
-    icmpv6: String,
-    fragment: bool,
-    http: Option<Http>,
-    dns: Option<String>,
-    sni: Option<String>,
-    secrets: BTreeMap<String, String>,
-}
-
-pub(super) fn wrong(message: String) -> Failure {
-    Failure::new(NETVERDICT_JSON, message)
-}
-
-impl Asked {
-    /// IP protocol, port or ICMP type, ICMP code.
-    fn packet(&self) -> Result<(u8, u16, Option<u8>), Failure> {
-        let number = |name: &str| {
-            let known = protocol::number(name).or_else(|| name.parse().ok());
-            known.ok_or_else(|| wrong(format!("`{name}` is no protocol")))
-        };
-        let icmp = |own: u8, text: &str| {
-            let (kind, code) = text.split_once('/').unwrap_or((text, ""));
-            let bad = || wrong(format!("`{text}` is no ICMP type, or type/code"));
-            let kind: u8 = kind.parse().map_err(|_| bad())?;
-            let code = match code {
-                "" => None,
-                code => Some(code.parse().map_err(|_| bad())?),
-            };
-            Ok((own, u16::from(kind), code))
-        };
-        match (&*self.port, &*self.icmp, &*self.icmpv6) {
-            (text, "", "") if !text.is_empty() => match text.split_once('/') {
-                Some((port, name)) => {
-                    let bad = |_| wrong(format!("`{port}` is no port"));
-                    Ok((number(name)?, port.parse().map_err(bad)?, None))
-                }
-                None => Ok((number(text)?, 0, None)),
-            },
-            ("", text, "") if !text.is_empty() => icmp(protocol::ICMP, text),
-            ("", "", text) if !text.is_empty() => icmp(protocol::ICMPV6, text),
-            _ => Err(wrong(
-                "a flow has one of `port`, `icmp` and `icmpv6`".into(),
-            )),
-        }
-    }
-}
 
 fn peer(engine: &State, text: &str) -> Result<Peer, Failure> {
     let found = engine.cluster().peer(text);
@@ -77,43 +18,13 @@ fn peer(engine: &State, text: &str) -> Result<Peer, Failure> {
 }
 
 fn answer(engine: &State, question: &str, explain: bool) -> Result<JsonFlow<JsonSide>, Failure> {
-    let asked: Asked =
-        serde_json::from_str(question).map_err(|e| wrong(format!("question: {e}")))?;
-    let (protocol, port, icmp_code) = asked.packet()?;
-    let (from, to) = (peer(engine, &asked.from)?, peer(engine, &asked.to)?);
-    let flow = Flow {
-        from: &from,
-        to: &to,
-        protocol,
-        port,
-        icmp_code,
-        untracked_fragment: asked.fragment,
-    };
     let (cluster, sources) = (engine.cluster(), engine.sources());
-    let why = match explain {
-        true => cluster.explain(&flow),
-        false => FlowExplanation {
-            answer: cluster.flow(&flow),
-            egress: None,
-            ingress: None,
-        },
-    };
-    let sent = Sent {
-        http: asked.http,
-        dns: asked.dns,
-        sni: asked.sni,
-        secrets: asked.secrets,
-    };
-    let layer7 = sent.answer(engine, &flow, &why.answer)?;
-    let told = |side: &Option<SideAnswer>, explanation: &Option<Explanation>| {
-        let side = JsonSide::new(side.as_ref()?, sources);
-        Some(side.explained(explanation.as_ref(), sources))
-    };
-    let sides = [
-        told(&why.answer.egress, &why.egress),
-        told(&why.answer.ingress, &why.ingress),
-    ];
-    Ok(JsonFlow::new(&flow, &why.answer.overall, sides, layer7))
+    let asked = AskedFlow::parse(question);
+    let answer = asked.and_then(|asked| asked.answer(cluster, sources, explain));
+    answer.map_err(|error| match error {
+        AskError::Malformed(message) => Failure::new(NETVERDICT_JSON, message),
+        AskError::Peer(diagnostic) => refusal(NETVERDICT_PEER, &diagnostic, sources),
+    })
 }
 
 /// What happens to a flow, as JSON. The question is JSON: `from` and `to`

@@ -6,8 +6,7 @@
 //! Where two documents define one object, the one applied last counts; when it
 //! goes, the other is read again.
 
-use super::options::Options;
-use super::{first_error, update::Committed};
+use super::{first_error, options, update::Committed};
 use crate::error::Failure;
 use crate::pointer;
 use crate::status::{
@@ -21,6 +20,7 @@ use netverdict::diagnostic::Diagnostic;
 use netverdict::fqdn::Names;
 use netverdict::object::load::{Loaded, load};
 use netverdict::object::{Object, ObjectRef};
+use netverdict::scenario::Settings;
 use netverdict::source::{SourceId, Sources};
 use netverdict_table::{Live, Reader, Write};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +80,7 @@ type Addresses = BTreeMap<String, Vec<IpAddr>>;
 
 /// The engine.
 pub(super) struct State {
-    options: Options,
+    options: Settings,
     published: PublishedCluster,
     sources: Sources,
     /// Sources whose texts nothing refers to.
@@ -107,9 +107,9 @@ fn compile(error: &CompileError) -> Failure {
 }
 
 impl State {
-    pub(super) fn new(options: Options, identities: &[u8]) -> Result<Self, Failure> {
+    pub(super) fn new(options: Settings, identities: &[u8]) -> Result<Self, Failure> {
         let state = |e| Failure::new(NETVERDICT_IDENTITY_STATE, format!("{e}"));
-        let (config, cluster) = (options.config(), options.cluster()?);
+        let (config, cluster) = (options.config(), options::cluster(&options)?);
         pointer::room(identities.len().saturating_mul(READ), "saved identities")?;
         let cluster = match identities {
             [] => Cluster::new(config, cluster),
@@ -154,7 +154,7 @@ impl State {
     }
 
     fn read(&self, source: SourceId, text: &str) -> Result<Loaded, Failure> {
-        let options = self.options.load(self.cluster().config());
+        let options = self.options.load_options(self.cluster().config());
         if text.len() > options.limits.yaml.max_bytes {
             let message = format!(
                 "a document of {} bytes; at most {} are read",

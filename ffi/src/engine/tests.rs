@@ -68,6 +68,6 @@ fn the_soname_has_the_number_of_the_abi() {
 #[test]
 fn an_options_text_may_be_long_but_not_endless() {
     let fields = "{\"config\":".repeat(200);
-    assert!(options::Options::parse(&fields).is_err());
-    assert!(options::Options::parse(" ").is_ok());
+    assert!(options::parse(&fields).is_err());
+    assert!(options::parse(" ").is_ok());
 }

@@ -1,0 +1,120 @@
+//! The engine as JavaScript sees it.
+//!
+//! In: strings. Out: strings of JSON, whose types `npm/index.d.ts` says.
+
+use crate::session::Session;
+use netverdict::scenario::Scenario;
+use serde::Serialize;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// An engine.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct RawEngine {
+    session: Session,
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Nothing here has keys that are no strings.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Answers a scenario.
+///
+/// # Errors
+/// When it is none.
+#[wasm_bindgen]
+pub fn answer_scenario(scenario: &str) -> Result<String, String> {
+    let scenario = Scenario::parse(scenario).map_err(|e| e.to_string())?;
+    Ok(json(&scenario.answer()))
+}
+
+/// Compiles the endpoints of a scenario that have a policy: subject i is the ith.
+///
+/// # Errors
+/// When it is none, or a policy does not fit into a table.
+#[wasm_bindgen]
+pub fn compile_scenario(scenario: &str) -> Result<Vec<u8>, String> {
+    let scenario = Scenario::parse(scenario).map_err(|e| e.to_string())?;
+    let compiled = scenario.prepare().compile();
+    compiled.map_err(|(subject, e)| format!("endpoint {subject}: {e}"))
+}
+
+#[wasm_bindgen]
+impl RawEngine {
+    /// An engine without documents.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    #[wasm_bindgen(constructor)]
+    pub fn new(settings: &str) -> Result<Self, String> {
+        let session = Session::new(settings)?;
+        Ok(Self { session })
+    }
+
+    /// A document comes, or takes the place of the one with its name.
+    pub fn set(&mut self, name: &str, text: &str) {
+        self.session.set(name, text);
+    }
+
+    /// A document goes; false when there was none.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.session.remove(name)
+    }
+
+    /// Names of the documents.
+    #[must_use]
+    pub fn documents(&self) -> String {
+        let names: Vec<&str> = self.session.documents().names().collect();
+        json(&names)
+    }
+
+    /// The text of a document.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.session.documents().text(name).map(str::to_owned)
+    }
+
+    /// Diagnostics of all documents.
+    #[must_use]
+    pub fn diagnostics(&self) -> String {
+        json(&self.session.diagnostics())
+    }
+
+    /// Workloads and pods.
+    #[must_use]
+    pub fn workloads(&self) -> String {
+        json(&self.session.workloads())
+    }
+
+    /// Identities in force.
+    #[must_use]
+    pub fn identities(&self) -> String {
+        json(&self.session.identities())
+    }
+
+    /// What becomes of a flow; with `explained`, why.
+    ///
+    /// # Errors
+    /// When the question is malformed or an end of the flow is not found.
+    pub fn verdict(&self, question: &str, explained: bool) -> Result<String, String> {
+        let answer = self.session.verdict(question, explained);
+        Ok(json(&answer.map_err(|e| e.to_string())?))
+    }
+
+    /// The policy map of a workload.
+    ///
+    /// # Errors
+    /// When there is no such workload, or no policy for it.
+    pub fn entries(&self, workload: &str) -> Result<String, String> {
+        Ok(json(&self.session.entries(workload)?))
+    }
+
+    /// The verdict table of all endpoints.
+    ///
+    /// # Errors
+    /// When a policy does not fit into a table.
+    pub fn compile(&self) -> Result<Vec<u8>, String> {
+        self.session.compile()
+    }
+}

@@ -1,0 +1,241 @@
+//! An engine and its documents.
+//!
+//! In: texts by name, and questions. Out: values that become JSON. Everything
+//! is answered by `netverdict` and `netverdict-analysis`.
+
+use crate::place::Range;
+use netverdict::cluster::{AskError, AskedFlow, Cluster, Documents, Endpoint, JsonFlow, JsonSide};
+use netverdict::diagnostic::{Diagnostic, Severity};
+use netverdict::label::LabelSet;
+use netverdict::policy_map::JsonEntry;
+use netverdict::rule::protocol;
+use netverdict::scenario::Settings;
+use netverdict::source::Sources;
+use netverdict_analysis::lint;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Documents, the cluster they make, and how both came about.
+#[derive(Debug)]
+pub(crate) struct Session {
+    settings: Settings,
+    documents: Documents,
+    cluster: Cluster,
+}
+
+/// Something to say about a document.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JsDiagnostic {
+    code: String,
+    severity: Severity,
+    message: String,
+    range: Option<Range>,
+    path: String,
+    object: String,
+    help: Option<String>,
+    related: Vec<Related>,
+    fixes: Vec<JsFix>,
+}
+
+#[derive(Debug, Serialize)]
+struct Related {
+    message: String,
+    range: Option<Range>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsFix {
+    title: String,
+    certain: bool,
+    edits: Vec<Edit>,
+}
+
+#[derive(Debug, Serialize)]
+struct Edit {
+    range: Option<Range>,
+    text: String,
+}
+
+/// A workload or pod.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Workload {
+    name: String,
+    namespace: String,
+    kind: &'static str,
+    identity: u32,
+    labels: Vec<String>,
+    addresses: Vec<String>,
+    ports: Vec<WorkloadPort>,
+    host_network: bool,
+    range: Option<Range>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkloadPort {
+    name: String,
+    port: u16,
+    protocol: &'static str,
+}
+
+/// An identity in force.
+#[derive(Debug, Serialize)]
+pub(crate) struct Identity {
+    id: u32,
+    labels: Vec<String>,
+}
+
+impl JsDiagnostic {
+    pub(crate) fn new(diagnostic: &Diagnostic, sources: &Sources) -> Self {
+        let range = |span| Range::new(span, sources);
+        Self {
+            code: diagnostic.code.to_string(),
+            severity: diagnostic.severity,
+            message: diagnostic.message.clone(),
+            range: range(diagnostic.span),
+            path: diagnostic.path.clone(),
+            object: diagnostic.object.clone(),
+            help: diagnostic.help.clone(),
+            related: diagnostic
+                .labels
+                .iter()
+                .map(|label| Related {
+                    message: label.message.clone(),
+                    range: range(label.span),
+                })
+                .collect(),
+            fixes: diagnostic
+                .fixes
+                .iter()
+                .map(|fix| JsFix {
+                    title: fix.title.clone(),
+                    certain: fix.machine_applicable,
+                    edits: fix
+                        .edits
+                        .iter()
+                        .map(|(span, text)| Edit {
+                            range: range(*span),
+                            text: text.clone(),
+                        })
+                        .collect(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(settings: &str) -> Result<Self, String> {
+        let settings = Settings::parse(settings)?;
+        let cluster = Cluster::new(settings.config(), settings.cluster_options()?);
+        Ok(Self {
+            settings,
+            documents: Documents::new(),
+            cluster,
+        })
+    }
+
+    /// A document comes, or takes the place of the one with its name.
+    pub(crate) fn set(&mut self, name: &str, text: &str) {
+        let config = self.cluster.config().clone();
+        let options = self.settings.load_options(&config);
+        let changes = self.documents.set(name, text, &options);
+        self.cluster.apply(changes);
+        self.cluster
+            .set_open_policies(self.documents.open_policies());
+    }
+
+    /// A document goes; false when there was none.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let config = self.cluster.config().clone();
+        let options = self.settings.load_options(&config);
+        let Some(changes) = self.documents.remove(name, &options) else {
+            return false;
+        };
+        self.cluster.apply(changes);
+        self.cluster
+            .set_open_policies(self.documents.open_policies());
+        true
+    }
+
+    pub(crate) const fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// What there is to say about all documents: each by itself, how they fit
+    /// together, and what is probably not meant.
+    pub(crate) fn diagnostics(&self) -> Vec<JsDiagnostic> {
+        let sources = self.documents.sources();
+        let names = self.documents.names();
+        let own = names.flat_map(|name| self.documents.diagnostics(name));
+        let told = lint::check(self.cluster.objects(), &self.cluster);
+        own.chain(self.cluster.diagnostics())
+            .chain(&told)
+            .map(|d| JsDiagnostic::new(d, sources))
+            .collect()
+    }
+
+    /// What becomes of a flow; with `explained`, why.
+    pub(crate) fn verdict(
+        &self,
+        question: &str,
+        explained: bool,
+    ) -> Result<JsonFlow<JsonSide>, AskError> {
+        let asked = AskedFlow::parse(question)?;
+        asked.answer(&self.cluster, self.documents.sources(), explained)
+    }
+
+    pub(crate) fn workloads(&self) -> Vec<Workload> {
+        let workload = |endpoint: &Arc<Endpoint>| Workload {
+            name: endpoint.to_string(),
+            namespace: endpoint.namespace.clone(),
+            kind: endpoint.kind,
+            identity: endpoint.identity.0,
+            labels: labels(&endpoint.labels),
+            addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
+            ports: endpoint
+                .ports
+                .iter()
+                .map(|port| WorkloadPort {
+                    name: port.name.clone(),
+                    port: port.port,
+                    protocol: protocol::name(port.protocol).unwrap_or_default(),
+                })
+                .collect(),
+            host_network: endpoint.host_network,
+            range: Range::new(endpoint.span, self.documents.sources()),
+        };
+        self.cluster.endpoints().iter().map(workload).collect()
+    }
+
+    pub(crate) fn identities(&self) -> Vec<Identity> {
+        let all = self.cluster.identities().iter();
+        all.map(|(id, of)| Identity {
+            id: id.0,
+            labels: labels(of),
+        })
+        .collect()
+    }
+
+    /// The policy map of a workload.
+    pub(crate) fn entries(&self, workload: &str) -> Result<Vec<JsonEntry>, String> {
+        let endpoint = self.cluster.find_endpoint(workload);
+        let endpoint = endpoint.map_err(|d| d.message)?;
+        let policy = self.cluster.policy(&endpoint);
+        let policy = policy.map_err(|e| format!("`{endpoint}` has no policy: {e}"))?;
+        let sources = self.documents.sources();
+        Ok(JsonEntry::all(&policy.map, &policy.subject, sources))
+    }
+
+    /// The verdict table of all endpoints, with the rules behind each verdict.
+    pub(crate) fn compile(&self) -> Result<Vec<u8>, String> {
+        let table = self.cluster.compile(Some(self.documents.sources()));
+        table.map(|t| t.image).map_err(|e| e.to_string())
+    }
+}
+
+fn labels(of: &LabelSet) -> Vec<String> {
+    of.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,254 @@
+//! `cargo xtask wasm`: the npm package, built, measured and tested.
+//!
+//! In: wasm/ and npm/. Out: target/npm/netverdict, ready for `npm pack`.
+
+use crate::ffi::there;
+use crate::install::target_folder;
+use crate::job::{self, Job, Tally, cargo, command, root, run_tests};
+use crate::testdata;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A module of the package: its name, how it is built, and how many bytes it
+/// may have after brotli.
+struct Module {
+    name: &'static str,
+    engine: bool,
+    folder: &'static str,
+    most: u64,
+}
+
+const MODULES: [Module; 2] = [
+    Module {
+        name: "netverdict",
+        engine: true,
+        folder: "",
+        most: 300 << 10,
+    },
+    Module {
+        name: "netverdict-table",
+        engine: false,
+        folder: "table",
+        most: 20 << 10,
+    },
+];
+
+/// Where the package is put together.
+fn package() -> PathBuf {
+    target_folder().join("npm/netverdict")
+}
+
+/// Builds and tests. True when nothing failed.
+pub(crate) fn run() -> Result<bool, String> {
+    let mut job = Job::default();
+    job.step("npm package", build);
+    job.step("npm package: tests", test);
+    Ok(job.finish())
+}
+
+/// The compiler that knows wasm32; `Err` in the inner result says why there is
+/// none.
+fn compiler() -> Result<Result<String, String>, String> {
+    let mut script = command("xtask/wasm-toolchain", &[]);
+    let output = script
+        .output()
+        .map_err(|e| format!("xtask/wasm-toolchain: {e}"))?;
+    Ok(if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    })
+}
+
+fn skip(why: &str) -> Tally {
+    println!("skipped: {why}");
+    Tally {
+        skipped: 1,
+        ..Tally::default()
+    }
+}
+
+/// Builds the package.
+pub(crate) fn build() -> Result<Tally, String> {
+    if !there("node") {
+        return Ok(skip("no Node"));
+    }
+    let compiler = match compiler()? {
+        Ok(compiler) => compiler,
+        Err(why) => return Ok(skip(&why)),
+    };
+    let to = package();
+    let _ = fs::remove_dir_all(&to);
+    copy(&root().join("npm"), &to)?;
+    for folder in ["test", "samples"] {
+        let _ = fs::remove_dir_all(to.join(folder));
+    }
+    let bindgen = bindgen()?;
+    let mut tally = Tally::default();
+    for module in &MODULES {
+        tally += build_module(module, &compiler, &bindgen, &to)?;
+    }
+    share(&to)?;
+    inline(&to)?;
+    for folder in ["", "table"] {
+        let mut node = command("node", &["wasm/commonjs.mjs"]);
+        let at = to.join(folder);
+        job::run(node.arg(at.join("node.js")).arg(at.join("node.cjs")))?;
+    }
+    for file in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        fs::copy(root().join(file), to.join(file)).map_err(|e| format!("{file}: {e}"))?;
+    }
+    Ok(tally)
+}
+
+/// The program that makes the JavaScript of a module.
+fn bindgen() -> Result<PathBuf, String> {
+    let folder = target_folder().join("bindgen");
+    let mut build = cargo(&[
+        "build",
+        "--quiet",
+        "--manifest-path=wasm/bindgen/Cargo.toml",
+    ]);
+    job::run(build.env("CARGO_TARGET_DIR", &folder))?;
+    Ok(folder.join("debug/netverdict-bindgen"))
+}
+
+fn build_module(
+    module: &Module,
+    compiler: &str,
+    bindgen: &Path,
+    to: &Path,
+) -> Result<Tally, String> {
+    // Another compiler's products have a folder of their own.
+    let target = target_folder().join("wasm");
+    let mut build = cargo(&[
+        "build",
+        "--quiet",
+        "--profile=wasm",
+        "--package=netverdict-wasm",
+        "--target",
+        TARGET,
+    ]);
+    if !module.engine {
+        build.arg("--no-default-features");
+    }
+    build.env("CARGO_TARGET_DIR", &target);
+    build.env("RUSTC", compiler);
+    // Hash maps of two builds are to be the same.
+    build.env("CONST_RANDOM_SEED", "netverdict");
+    job::run(&mut build)?;
+    let built = target.join(TARGET).join("wasm/netverdict_wasm.wasm");
+    let lib = to.join(module.folder).join("lib");
+    let mut glue = Command::new(bindgen);
+    job::run(glue.arg(&built).arg(&lib).arg("raw"))?;
+    let wasm = to.join(module.folder).join(format!("{}.wasm", module.name));
+    fs::rename(lib.join("raw_bg.wasm"), &wasm).map_err(|e| format!("raw_bg.wasm: {e}"))?;
+    for types in ["raw.d.ts", "raw_bg.wasm.d.ts"] {
+        let _ = fs::remove_file(lib.join(types));
+    }
+    size(module, &wasm)
+}
+
+/// Compares a module's size after brotli with what it may have.
+fn size(module: &Module, wasm: &Path) -> Result<Tally, String> {
+    let script = "const z=require('zlib'),f=require('fs').readFileSync(process.argv[1]);\
+                  console.log(z.brotliCompressSync(f,{params:{[z.constants.BROTLI_PARAM_SIZE_HINT]:f.length}}).length)";
+    let output = Command::new("node").args(["-e", script]).arg(wasm).output();
+    let output = output.map_err(|e| format!("node: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let bytes: u64 = text.trim().parse().map_err(|_| "node measured nothing")?;
+    let raw = fs::metadata(wasm).map_or(0, |m| m.len());
+    println!(
+        "{}.wasm: {raw} bytes, {bytes} after brotli, at most {}",
+        module.name, module.most
+    );
+    Ok(if bytes <= module.most {
+        Tally::ONE
+    } else {
+        Tally {
+            failed: 1,
+            ..Tally::default()
+        }
+    })
+}
+
+/// Gives the package of tables the JavaScript that it has in common with the
+/// whole.
+fn share(to: &Path) -> Result<(), String> {
+    for file in ["module.js", "table.js"] {
+        let (from, into) = (to.join("lib").join(file), to.join("table/lib").join(file));
+        fs::copy(from, into).map_err(|e| format!("{file}: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Puts the module into a file of JavaScript.
+fn inline(to: &Path) -> Result<(), String> {
+    let script = "const f=require('fs'),[t,w,o]=process.argv.slice(1);\
+                  f.writeFileSync(o,f.readFileSync(t,'utf8').replace('@module@',f.readFileSync(w).toString('base64')))";
+    let mut node = Command::new("node");
+    node.args(["-e", script])
+        .arg(to.join("inline.template.js"))
+        .arg(to.join("netverdict.wasm"))
+        .arg(to.join("inline.js"));
+    job::run(&mut node)?;
+    fs::remove_file(to.join("inline.template.js")).map_err(|e| format!("inline.template.js: {e}"))
+}
+
+/// Tests the package that was built.
+pub(crate) fn test() -> Result<Tally, String> {
+    if !package().join("netverdict.wasm").exists() {
+        return Ok(skip("no package was built"));
+    }
+    let mut node = command(
+        "node",
+        &["--test", "--test-reporter=tap", "npm/test/engine.test.mjs"],
+    );
+    node.env("NETVERDICT_PACKAGE", package());
+    let mut tally = run_tests(&mut node, tap_line)?;
+    let engine = format!("node wasm/scenario.mjs {}", package().display());
+    testdata::replay(&engine)?;
+    tally += Tally::ONE;
+    Ok(tally)
+}
+
+/// Counts a line of the Test Anything Protocol.
+fn tap_line(line: &str) -> (Tally, bool) {
+    let text = line.trim_start();
+    let one = |passed, failed, skipped| Tally {
+        passed,
+        failed,
+        skipped,
+    };
+    // What has parts is counted by its parts.
+    if text.starts_with("not ok") {
+        (one(0, 1, 0), true)
+    } else if text.starts_with("ok") && text.contains("# SKIP") {
+        (one(0, 0, 1), true)
+    } else if text.starts_with("ok") {
+        (one(1, 0, 0), false)
+    } else {
+        (
+            Tally::default(),
+            !text.starts_with('#') && text.contains("rror"),
+        )
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let message = |e| format!("{}: {e}", from.display());
+    fs::create_dir_all(to).map_err(message)?;
+    for entry in fs::read_dir(from).map_err(message)? {
+        let entry = entry.map_err(message)?;
+        let (here, there) = (entry.path(), to.join(entry.file_name()));
+        if here.is_dir() {
+            copy(&here, &there)?;
+        } else {
+            fs::copy(&here, &there).map_err(message)?;
+        }
+    }
+    Ok(())
+}
