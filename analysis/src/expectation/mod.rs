@@ -23,10 +23,12 @@
 
 mod ask;
 mod ends;
+mod prepare;
 mod read;
 mod traffic;
 
-pub use ask::{Checked, Failed, check, prepare};
+pub use ask::{Checked, Failed, check};
+pub use prepare::prepare;
 pub use read::{Problem, read};
 
 use netverdict::source::{Span, Spanned};
