@@ -205,6 +205,65 @@ export interface Entry {
   readonly rules: readonly RulePlace[];
 }
 
+/** Ports of a protocol that are open on like terms. */
+export interface OpenPorts {
+  /** `TCP`, a number, or `other` for all that rules name nowhere. */
+  readonly protocol: string;
+  readonly ports: readonly (readonly [number, number])[];
+  readonly l7: string | null;
+  readonly auth: boolean;
+  /** What proxies let through. */
+  readonly requests?: readonly string[];
+}
+
+/** `default`: no rule selects that side. */
+export type SideState = "allowed" | "default" | "denied";
+
+export interface Connectivity {
+  /** `ns/name[Kind]`. */
+  readonly workloads: readonly string[];
+  /** `entity:world`, `cidr:10.0.0.0/8`, `fqdn:*.example.com`. */
+  readonly peers: readonly string[];
+  readonly connections: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly allowed: readonly OpenPorts[];
+    /** What the documents leave open. */
+    readonly unknown?: string;
+    readonly egress: SideState;
+    readonly ingress: SideState;
+  }[];
+}
+
+export interface Terms {
+  readonly l7: string | null;
+  readonly auth: boolean;
+  readonly requests: readonly string[];
+}
+
+/** What a side says, and the rules that make it. */
+export interface Said {
+  readonly verdict: Verdict;
+  readonly requests?: readonly string[];
+  readonly rules: readonly RulePlace[];
+}
+
+export interface Difference {
+  /** How many pairs were compared. */
+  readonly compared: number;
+  readonly appeared: readonly string[];
+  readonly disappeared: readonly string[];
+  readonly changes: readonly {
+    readonly kind: "opened" | "closed" | "changed" | "unsettled";
+    readonly from: string;
+    readonly to: string;
+    readonly ports: readonly { readonly protocol: string; readonly ports: readonly (readonly [number, number])[] }[];
+    readonly before: Terms | null;
+    readonly after: Terms | null;
+    readonly sides: readonly { readonly direction: "egress" | "ingress"; readonly of: string; readonly before: Said; readonly after: Said }[];
+  }[];
+}
+
 /** Agent options and the like; see docs/npm.md. */
 export interface Settings {
   readonly config?: {
@@ -256,6 +315,10 @@ export class Engine {
   verdict(flow: FlowQuestion): Flow;
   /** The same with every rule that was a candidate, and the smallest change that turns the verdict round. */
   explain(flow: FlowQuestion): Flow<ExplainedSide>;
+  /** Who may talk to whom in the whole cluster. */
+  reach(how?: { readonly byPod?: boolean; readonly withDenied?: boolean }): Connectivity;
+  /** Exactly what is open here and not in another engine, or the other way round, or on other terms. */
+  diff(old: Engine, how?: { readonly byPod?: boolean }): Difference;
   /** Cilium's policy map of a workload. */
   entries(workload: string): Entry[];
   /** The verdict table of all endpoints. */

@@ -124,6 +124,33 @@ func TestNamesAreLearned(t *testing.T) {
 	}
 }
 
+func TestReachAndDiff(t *testing.T) {
+	engine := layer7Shop(t)
+	reach := must(engine.Reach(Reaching{}))
+	if !bytes.Contains(reach, []byte(`"from":"shop/web[Pod]","to":"shop/db[Pod]"`)) {
+		t.Errorf("%s", reach)
+	}
+	all := must(engine.Reach(Reaching{ByPod: true, WithDenied: true}))
+	if len(all) <= len(reach) {
+		t.Errorf("%s", all)
+	}
+	other := layer7Shop(t)
+	if err := other.Remove("layer7.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	must(other.Commit())
+	diff := must(other.Diff(engine, Reaching{}))
+	if !bytes.Contains(diff, []byte(`"kind":"opened"`)) || !bytes.Contains(diff, []byte("layer7.yaml:")) {
+		t.Errorf("%s", diff)
+	}
+	if same := must(engine.Diff(engine, Reaching{})); !bytes.Contains(same, []byte(`"changes":[]`)) {
+		t.Errorf("%s", same)
+	}
+	if _, err := engine.Diff(engine, Reaching{WithDenied: true}); !errors.Is(err, StatusBadArgument) {
+		t.Error(err)
+	}
+}
+
 func TestProxies(t *testing.T) {
 	engine := layer7Shop(t)
 	if policy := must(engine.ProxyPolicy("shop/db")); !bytes.Contains(policy, []byte(`"port":80`)) {

@@ -14,14 +14,12 @@ use std::sync::Arc;
 
 /// What happens, for people, and how it looks.
 pub(crate) fn said(decision: &Decision) -> (&'static str, Style) {
-    match decision.verdict() {
-        Some(Verdict::Allow) => ("allowed", style::GOOD),
-        Some(Verdict::Redirect) => ("allowed by way of a proxy", style::GOOD),
-        Some(Verdict::Deny) => ("denied", style::ERROR),
-        Some(Verdict::DefaultDeny) => ("denied by default", style::ERROR),
-        Some(Verdict::AuthRequired) => ("dropped until authenticated", style::ERROR),
-        None => ("unknown", style::WARNING),
-    }
+    let look = match decision.verdict() {
+        Some(Verdict::Allow | Verdict::Redirect) => style::GOOD,
+        Some(_) => style::ERROR,
+        None => style::WARNING,
+    };
+    (decision.words(), look)
 }
 
 /// Writes a side for people.

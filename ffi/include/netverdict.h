@@ -14,6 +14,17 @@
 #include "netverdict_view.h"
 
 /**
+ * Every pod by itself, instead of pods of one owner that no policy tells
+ * apart together.
+ */
+#define NETVERDICT_BY_POD 1
+
+/**
+ * Also pairs between which nothing is open.
+ */
+#define NETVERDICT_WITH_DENIED 2
+
+/**
  * Severity: worth knowing; nothing is wrong.
  */
 #define NETVERDICT_INFO 0
@@ -595,6 +606,29 @@ netverdict_status netverdict_engine_remarks(const struct netverdict_engine *engi
  */
 netverdict_status netverdict_engine_end_grace_period(struct netverdict_engine *engine,
                                                      netverdict_error **error);
+
+/**
+ * Who may talk to whom in the whole cluster as of the last commit, with ports,
+ * proxies and authentication, egress and ingress taken together: what `netverdict
+ * reach -o json` prints. `flags`: NETVERDICT_BY_POD, NETVERDICT_WITH_DENIED.
+ * Takes as long as building the cluster anew, and more.
+ */
+netverdict_status netverdict_engine_reach(const struct netverdict_engine *engine,
+                                          uint32_t flags,
+                                          netverdict_buffer **buffer,
+                                          netverdict_error **error);
+
+/**
+ * Which connections are open in `engine` and not in `old`, or the other way
+ * round, or on other terms, with the rules that decide before and now: what
+ * `netverdict diff -o json` prints, but for policies without effect. `flags`:
+ * NETVERDICT_BY_POD.
+ */
+netverdict_status netverdict_engine_diff(const struct netverdict_engine *engine,
+                                         const struct netverdict_engine *old,
+                                         uint32_t flags,
+                                         netverdict_buffer **buffer,
+                                         netverdict_error **error);
 
 /**
  * How many there are; 0 for NULL.

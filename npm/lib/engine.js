@@ -54,6 +54,14 @@ export class Engine {
     return this.#ask("question", (raw) => raw.verdict(JSON.stringify(flow), true));
   }
 
+  reach({ byPod = false, withDenied = false } = {}) {
+    return this.#ask("", (raw) => raw.reach(byPod, withDenied));
+  }
+
+  diff(old, { byPod = false } = {}) {
+    return this.#ask("", (raw) => raw.diff(old.#raw, byPod));
+  }
+
   entries(workload) {
     return this.#ask("question", (raw) => raw.entries(workload));
   }

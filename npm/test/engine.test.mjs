@@ -89,6 +89,21 @@ test("documents come, change and go", () => {
   engine.free();
 });
 
+test("who reaches whom, and what a change closes", () => {
+  const [before, after] = [open(), open()];
+  const file = "policies/database.yaml";
+  after.set(file, after.text(file).replace("tier: backend}", "tier: other}"));
+  const reach = before.reach().connections.find((c) => /backend/.test(c.from) && /database/.test(c.to));
+  assert.deepEqual(reach.allowed[0].ports, [[7379, 7379]]);
+  assert.ok(before.reach({ withDenied: true }).connections.length > before.reach().connections.length);
+  const { changes } = after.diff(before);
+  assert.equal(changes.length, 1);
+  assert.equal(changes[0].kind, "closed");
+  assert.match(changes[0].sides[0].before.rules[0].at, /^policies\/database\.yaml:/);
+  assert.deepEqual(before.diff(before).changes, []);
+  for (const engine of [before, after]) engine.free();
+});
+
 test("layer 7 is decided", () => {
   const engine = new Engine({ config: { enforcement: "default" } });
   const pod = (name) => `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}, namespace: a, labels: {app: ${name}}}\n---\n`;

@@ -102,6 +102,22 @@ impl RawEngine {
         Ok(json(&answer.map_err(|e| e.to_string())?))
     }
 
+    /// All connections.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn reach(&self, pods: bool, denied: bool) -> Result<String, String> {
+        self.session.reach(pods, denied)
+    }
+
+    /// What is different from another engine.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn diff(&self, old: &Self, pods: bool) -> Result<String, String> {
+        self.session.diff(&old.session, pods)
+    }
+
     /// The policy map of a workload.
     ///
     /// # Errors

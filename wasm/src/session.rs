@@ -11,7 +11,7 @@ use netverdict::policy_map::JsonEntry;
 use netverdict::rule::protocol;
 use netverdict::scenario::Settings;
 use netverdict::source::Sources;
-use netverdict_analysis::lint;
+use netverdict_analysis::{json, lint};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -217,6 +217,17 @@ impl Session {
             labels: labels(of),
         })
         .collect()
+    }
+
+    pub(crate) fn reach(&self, pods: bool, denied: bool) -> Result<String, String> {
+        json::connectivity(&self.cluster, pods, denied).map_err(|e| e.to_string())
+    }
+
+    /// What is different from `old`.
+    pub(crate) fn diff(&self, old: &Self, pods: bool) -> Result<String, String> {
+        let clusters = [&old.cluster, &self.cluster];
+        let sources = [old.documents.sources(), self.documents.sources()];
+        json::difference(clusters, sources, pods).map_err(|e| e.to_string())
     }
 
     /// The policy map of a workload.

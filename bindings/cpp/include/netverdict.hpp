@@ -605,6 +605,23 @@ public:
         }));
     }
 
+    // Who may talk to whom, as JSON; flags: NETVERDICT_BY_POD, NETVERDICT_WITH_DENIED.
+    std::string reach(std::uint32_t flags = 0) const
+    {
+        return detail::text(detail::made<detail::Buffer>([&](auto buffer, auto error) {
+            return netverdict_engine_reach(handle.get(), flags, buffer, error);
+        }));
+    }
+
+    // What is open here and not in another engine, or the other way round, as JSON;
+    // flags: NETVERDICT_BY_POD.
+    std::string diff(const Engine &old, std::uint32_t flags = 0) const
+    {
+        return detail::text(detail::made<detail::Buffer>([&](auto buffer, auto error) {
+            return netverdict_engine_diff(handle.get(), old.handle.get(), flags, buffer, error);
+        }));
+    }
+
     // The policy of an endpoint as Cilium sends it to Envoy, as JSON.
     std::string proxy_policy(std::string_view endpoint) const
     {

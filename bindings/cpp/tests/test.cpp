@@ -80,6 +80,9 @@ spec:
     engine.expire_names(200000);
     engine.commit();
     CHECK(says(outside, "\"verdict\":\"default-deny\""));
+    CHECK(engine.reach().find("\"from\":\"shop/web[Pod]\",\"to\":\"shop/db[Pod]\"") != std::string::npos);
+    CHECK(engine.diff(engine).find("\"changes\":[]") != std::string::npos);
+    CHECK(netverdict::Engine().diff(engine).find("\"disappeared\":[\"shop/db[Pod]\"") != std::string::npos);
     CHECK(engine.proxy_policy("shop/db").find("\"port\":80") != std::string::npos);
 
     netverdict::Question question{};

@@ -359,6 +359,26 @@ impl Engine {
         })
     }
 
+    fn reach(&self, py: Python<'_>, flags: u32) -> PyResult<Vec<u8>> {
+        self.ask(py, |engine| {
+            buffer(|out, error| unsafe {
+                ffi::connectivity::netverdict_engine_reach(engine, flags, out, error)
+            })
+        })
+    }
+
+    fn diff(&self, py: Python<'_>, old: &Self, flags: u32) -> PyResult<Vec<u8>> {
+        self.ask(py, |engine| {
+            // One lock is not taken twice: a writer may wait in between.
+            let held = (!std::ptr::eq(self, old))
+                .then(|| old.handle.read().unwrap_or_else(PoisonError::into_inner));
+            let old = held.as_ref().map_or(engine, |handle| handle.0.cast_const());
+            buffer(|out, error| unsafe {
+                ffi::connectivity::netverdict_engine_diff(engine, old, flags, out, error)
+            })
+        })
+    }
+
     fn proxy_policy(&self, py: Python<'_>, endpoint: &str) -> PyResult<Vec<u8>> {
         self.ask(py, |engine| {
             buffer(|out, error| unsafe {

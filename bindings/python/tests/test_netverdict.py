@@ -263,6 +263,16 @@ class Layer7(unittest.TestCase):
             small.learn("a.example", ["192.0.2.7"], ttl=1, at=0)
         self.assertEqual(caught.exception.status, "NETVERDICT_FULL")
 
+    def test_reach_and_diff(self):
+        pairs = {(c["from"], c["to"]) for c in self.engine.reach()["connections"]}
+        self.assertIn(("shop/web[Pod]", "shop/db[Pod]"), pairs)
+        denied = self.engine.reach(by_pod=True, with_denied=True)["connections"]
+        self.assertGreater(len(denied), len(pairs))
+        self.assertEqual(self.engine.diff(self.engine)["changes"], [])
+        with Engine() as empty:
+            empty.commit()
+            self.assertIn("shop/db[Pod]", empty.diff(self.engine)["disappeared"])
+
     def test_proxies(self):
         policy = self.engine.proxy_policy("shop/db")
         self.assertIn(80, [p.get("port") for p in policy["ingressPerPortPolicies"]])

@@ -222,6 +222,19 @@ impl Decision {
         }
     }
 
+    /// The verdict as people say it.
+    #[must_use]
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::Verdict(Verdict::Allow) => "allowed",
+            Self::Verdict(Verdict::Redirect) => "allowed by way of a proxy",
+            Self::Verdict(Verdict::Deny) => "denied",
+            Self::Verdict(Verdict::DefaultDeny) => "denied by default",
+            Self::Verdict(Verdict::AuthRequired) => "dropped until authenticated",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+
     /// What is missing; nothing when it is settled.
     #[must_use]
     pub fn why(&self) -> &[String] {

@@ -6,6 +6,7 @@
 //! ([`update`], [`reader`]).
 
 pub mod change;
+pub mod connectivity;
 pub mod diagnostics;
 pub mod names;
 pub mod object;
@@ -147,6 +148,20 @@ fn refusal(status: netverdict_status, diagnostic: &Diagnostic, sources: &Sources
 }
 
 /// JSON for the caller.
+/// The state of another engine of a call.
+///
+/// # Safety
+/// By the rules of the ABI.
+unsafe fn state_of<'e>(
+    engine: *const netverdict_engine,
+    name: &'static str,
+) -> Result<&'e State, Failure> {
+    // SAFETY: by the rules of the ABI.
+    let engine = unsafe { reference(engine, name)? };
+    engine.usable()?;
+    Ok(&engine.state)
+}
+
 fn json(value: &impl Serialize) -> Result<netverdict_buffer, Failure> {
     let bytes = serde_json::to_vec(value);
     let bytes = bytes.map_err(|e| Failure::new(NETVERDICT_JSON, e.to_string()))?;

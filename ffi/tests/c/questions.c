@@ -134,9 +134,44 @@ static void scenarios(void)
     FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_scenario_compile(text(scenario), NULL, error));
 }
 
+static void connectivity(void)
+{
+    netverdict_engine *before = shop(), *after = shop();
+    netverdict_buffer *json = NULL;
+
+    DONE(netverdict_engine_apply(after, text("open.yaml"), text(
+        "apiVersion: networking.k8s.io/v1\n"
+        "kind: NetworkPolicy\n"
+        "metadata: {name: open, namespace: shop}\n"
+        "spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 81}]}]}\n"),
+        NULL, error));
+    DONE(netverdict_engine_commit(after, NULL, error));
+    DONE(netverdict_engine_reach(before, 0, &json, error));
+    CHECK(has(&json, "{\"from\":\"shop/web[Pod]\",\"to\":\"shop/db[Pod]\",\"allowed\":[{\"protocol\":\"TCP\",\"ports\":[[5432,5432]]"));
+    DONE(netverdict_engine_reach(before, NETVERDICT_BY_POD | NETVERDICT_WITH_DENIED, &json, error));
+    CHECK(has(&json, "\"allowed\":[],"));
+    DONE(netverdict_engine_diff(after, before, 0, &json, error));
+    CHECK(has(&json, "{\"kind\":\"opened\",\"from\":\"shop/web[Pod]\",\"to\":\"shop/db[Pod]\","
+                     "\"ports\":[{\"protocol\":\"TCP\",\"ports\":[[81,81]]}]"));
+    DONE(netverdict_engine_diff(after, before, NETVERDICT_BY_POD, &json, error));
+    CHECK(has(&json, "open.yaml:"));
+    DONE(netverdict_engine_diff(after, after, 0, &json, error));
+    CHECK(has(&json, "\"changes\":[]"));
+    FAILS(NETVERDICT_BAD_ARGUMENT, netverdict_engine_reach(before, 4, &json, error));
+    FAILS(NETVERDICT_BAD_ARGUMENT, netverdict_engine_diff(after, before, NETVERDICT_WITH_DENIED, &json, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_reach(NULL, 0, &json, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_reach(before, 0, NULL, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_diff(after, NULL, 0, &json, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_diff(NULL, before, 0, &json, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_diff(after, before, 0, NULL, error));
+    netverdict_engine_free(&before);
+    netverdict_engine_free(&after);
+}
+
 int main(void)
 {
     questions();
+    connectivity();
     scenarios();
     printf("%lu checks\n", check_count);
     return 0;

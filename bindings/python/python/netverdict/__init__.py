@@ -532,6 +532,16 @@ class Engine:
         question = _question(from_, to, port, icmp, icmpv6, fragment, http, dns, sni, secrets)
         return json.loads(self._native.explain(question))
 
+    def reach(self, *, by_pod: bool = False, with_denied: bool = False) -> dict[str, Any]:
+        """Who may talk to whom in the whole cluster: what ``netverdict reach -o json``
+        prints."""
+        return json.loads(self._native.reach(by_pod | with_denied << 1))
+
+    def diff(self, old: "Engine", *, by_pod: bool = False) -> dict[str, Any]:
+        """Exactly which connections are open here and not in ``old``, or the other way
+        round, with the rules that decide: what ``netverdict diff -o json`` prints."""
+        return json.loads(self._native.diff(old._native, int(by_pod)))
+
     def proxy_policy(self, endpoint: str) -> dict[str, Any]:
         """The policy of an endpoint as Cilium sends it to Envoy."""
         return json.loads(self._native.proxy_policy(endpoint))

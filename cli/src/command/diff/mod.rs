@@ -1,7 +1,6 @@
 //! `diff`: which connections a change opens, closes and changes, and by which
 //! rules.
 
-mod reason;
 mod show;
 
 use crate::command::reach::{By, look};

@@ -1,14 +1,13 @@
 //! Differences for people, programs, pull requests and annotations.
 
 use super::Compared;
-use super::reason::{SideChange, sides};
 use crate::command::reach::cell;
 use crate::style::{self, clean, count};
 use anstyle::Style;
 use netverdict_analysis::connection::Terms;
 use netverdict_analysis::difference::{ChangeKind, PairChange, PortChange};
-use netverdict_analysis::ports::protocol_name;
-use serde::Serialize;
+use netverdict_analysis::json::JsonChange;
+use netverdict_analysis::reason::{SideChange, sides};
 use std::io::{self, Write};
 
 /// One line of the answer: ports of a pair, and why.
@@ -144,40 +143,6 @@ pub(super) fn text(out: &mut dyn Write, compared: &Compared<'_>) -> io::Result<(
     }
 }
 
-#[derive(Serialize)]
-struct JsonChange<'a> {
-    kind: &'static str,
-    from: &'a str,
-    to: &'a str,
-    ports: Vec<JsonRanges>,
-    before: Option<JsonTerms>,
-    after: Option<JsonTerms>,
-    sides: Vec<SideChange>,
-}
-
-#[derive(Serialize)]
-struct JsonRanges {
-    protocol: String,
-    ports: Vec<[u16; 2]>,
-}
-
-#[derive(Serialize)]
-struct JsonTerms {
-    l7: Option<&'static str>,
-    auth: bool,
-    requests: Vec<String>,
-}
-
-impl JsonTerms {
-    fn new(terms: &Terms) -> Self {
-        Self {
-            l7: terms.layer7(),
-            auth: terms.authenticated(),
-            requests: terms.requests(),
-        }
-    }
-}
-
 /// For programs.
 pub(super) fn json(out: &mut dyn Write, compared: &Compared<'_>) -> io::Result<()> {
     let difference = compared.difference;
@@ -194,23 +159,7 @@ pub(super) fn json(out: &mut dyn Write, compared: &Compared<'_>) -> io::Result<(
     write!(out, ",\n  \"changes\": [")?;
     let mut between = "\n    ";
     for row in rows(compared) {
-        let ranges = row.change.ports.ranges().into_iter();
-        let ports = ranges.map(|(protocol, ranges)| JsonRanges {
-            protocol: protocol.map_or_else(|| "other".to_owned(), |p| protocol_name(Some(p))),
-            ports: match netverdict_analysis::ports::ports_of(protocol.unwrap_or(0)) {
-                (0, 0) => Vec::new(),
-                _ => ranges.into_iter().map(|(a, b)| [a, b]).collect(),
-            },
-        });
-        let json = JsonChange {
-            kind: row.change.kind.as_str(),
-            from: &row.pair.from,
-            to: &row.pair.to,
-            ports: ports.collect(),
-            before: row.change.before.as_ref().map(JsonTerms::new),
-            after: row.change.after.as_ref().map(JsonTerms::new),
-            sides: row.sides,
-        };
+        let json = JsonChange::new(row.pair, row.change, row.sides);
         out.write_all(between.as_bytes())?;
         between = ",\n    ";
         serde_json::to_writer(&mut *out, &json)?;

@@ -1,28 +1,31 @@
 //! Why something changed: for each side that says something else now, the rules
 //! that decided before and those that decide now.
 
-use crate::side;
+use crate::difference::Reason;
 use netverdict::cluster::{ProxyRules, SideAnswer};
 use netverdict::explain::JsonPlace;
 use netverdict::policy_map::Verdict;
 use netverdict::rule::Rule;
 use netverdict::source::{Sources, Span};
-use netverdict_analysis::difference::Reason;
 use serde::Serialize;
 use std::sync::Arc;
 
 /// What a side says, and which rules make it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Said {
-    pub(crate) verdict: &'static str,
+pub struct Said {
+    /// `allow`, `deny`, `default-deny`, `redirect`, `auth-required` or `unknown`.
+    pub verdict: &'static str,
     /// What the proxy lets through.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) requests: Vec<String>,
-    pub(crate) rules: Vec<JsonPlace>,
+    pub requests: Vec<String>,
+    /// The rules that decide, or that made it deny by default.
+    pub rules: Vec<JsonPlace>,
+    /// Where the first of them is written.
     #[serde(skip)]
-    pub(crate) span: Span,
+    pub span: Span,
+    /// The verdict in words.
     #[serde(skip)]
-    pub(crate) words: &'static str,
+    pub words: &'static str,
 }
 
 impl Said {
@@ -60,13 +63,14 @@ impl Said {
             words: if open {
                 "allowed, no policy denies"
             } else {
-                side::said(&answer.decision).0
+                answer.decision.words()
             },
         }
     }
 
     /// The rules: `CiliumNetworkPolicy/shop/db spec.ingress[0] (db.yaml:12:3)`.
-    pub(crate) fn places(&self) -> Vec<String> {
+    #[must_use]
+    pub fn places(&self) -> Vec<String> {
         const LISTED: usize = 3;
         let more = self.rules.len().saturating_sub(LISTED);
         let shown = self.rules.iter().take(LISTED);
@@ -82,16 +86,20 @@ impl Said {
 
 /// A side that says something else now.
 #[derive(Debug, Serialize)]
-pub(crate) struct SideChange {
-    pub(crate) direction: &'static str,
+pub struct SideChange {
+    /// `egress` of the sender or `ingress` of the receiver.
+    pub direction: &'static str,
     /// Whose policy it is.
-    pub(crate) of: String,
-    pub(crate) before: Said,
-    pub(crate) after: Said,
+    pub of: String,
+    /// What it said before.
+    pub before: Said,
+    /// What it says now.
+    pub after: Said,
 }
 
 /// The sides that say something else now.
-pub(crate) fn sides(reason: &Reason, sources: [&Sources; 2]) -> Vec<SideChange> {
+#[must_use]
+pub fn sides(reason: &Reason, sources: [&Sources; 2]) -> Vec<SideChange> {
     let sides = reason.sides().into_iter();
     sides
         .map(|(direction, before, after)| SideChange {
