@@ -3,10 +3,11 @@
 use crate::Outcome;
 use crate::lab::Lab;
 use crate::traffic::{PATIENCE, SILENCE, pings, serve_tcp, serve_udp, talks_tcp, talks_udp};
-use netverdict::cluster::{Cluster, ClusterOptions};
+use netverdict::cluster::{Cluster, ClusterOptions, Flow};
 use netverdict::config::Config;
 use netverdict::object::load::{LoadOptions, load};
 use netverdict::source::SourceId;
+use netverdict_analysis::connectivity::{Connectivity, Options};
 use netverdict_datapath::{Addresses, Behind, Gate, Names};
 use netverdict_table::Write;
 use std::collections::BTreeMap;
@@ -475,11 +476,12 @@ pub(crate) fn bookinfo() -> Outcome {
             gate.set_addresses(&addresses)?;
             gate.publish(&[Write::Replace { image: table.image }])?;
         }
+        let reach = Connectivity::new(cluster, &Options::default());
         let mut attempts = Vec::new();
         for (from, _) in &pods {
             for (to, ip) in pods.iter().filter(|(to, _)| to != from) {
                 for port in PORTS {
-                    let predicted = predict(cluster, from, to, port)?;
+                    let predicted = predict(&reach, from, to, port)?;
                     let target = SocketAddr::new(*ip, port);
                     let attempt = lab.inside(from, move || talks_tcp(target, wait(predicted)));
                     attempts.push((format!("{from} → {to}:{port}"), predicted, attempt));
@@ -506,14 +508,25 @@ pub(crate) fn bookinfo() -> Outcome {
     ))
 }
 
-/// What the engine says of a connection.
+/// What the engine says of a connection, asked about it alone and about the
+/// whole cluster, which have to agree.
 fn predict(
-    cluster: &Cluster,
+    reach: &Connectivity<'_>,
     from: &str,
     to: &str,
     port: u16,
 ) -> Result<bool, Box<dyn std::error::Error>> {
-    use netverdict::cluster::Flow;
+    let cluster = reach.cluster();
+    let number = |name: &str| {
+        let endpoint = cluster.endpoints().iter().find(|e| e.name == name);
+        let number = match endpoint {
+            Some(endpoint) => reach.peer_of(endpoint),
+            None => reach.find("entity:world"),
+        };
+        number.ok_or_else(|| format!("{name} is no peer"))
+    };
+    let connection = reach.connection(number(from)?, number(to)?);
+    let open = connection.is_none_or(|c| c.open().contains(6, port));
     let peer = |name: &str| {
         let endpoint = cluster.endpoints().iter().find(|e| e.name == name);
         let text = endpoint.map_or_else(|| "world".to_owned(), ToString::to_string);
@@ -528,5 +541,8 @@ fn predict(
         icmp_code: None,
         untracked_fragment: false,
     });
-    Ok(answer.overall.is_allowed())
+    if open != answer.overall.is_allowed() {
+        return Err(format!("reach and verdict differ: {from} → {to}:{port}").into());
+    }
+    Ok(open)
 }
