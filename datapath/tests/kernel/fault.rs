@@ -59,7 +59,7 @@ const FAULTS: &[(&str, Fault)] = &[
         Fault::Entries(|e| {
             // Protocols without ports and all protocols look alike then.
             each(e, |(_, v)| {
-                v[2] = v[2] & 7 | (v[2] >> 3).saturating_sub(8) << 3
+                v[2] = v[2] & 7 | (v[2] >> 3).saturating_sub(8) << 3;
             });
         }),
     ),

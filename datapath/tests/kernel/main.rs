@@ -21,7 +21,10 @@ use std::process::{Command, ExitCode};
 /// What a test says when it is done.
 type Outcome = Result<String, Box<dyn std::error::Error>>;
 
-const TESTS: &[(&str, fn() -> Outcome)] = &[
+/// A test and its name.
+type Test = (&'static str, fn() -> Outcome);
+
+const TESTS: &[Test] = &[
     ("conformance", conformance::agreement),
     ("planted faults", fault::all_are_found),
     ("tables that follow a cluster", follow::tables),
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
     let refused = refused();
     let [mut passed, mut failed, mut ignored] = [0; 3];
     // Only when asked for by name: it takes a quiet machine.
-    let bench: &[(&str, fn() -> Outcome)] = &[("bench", bench::run)];
+    let bench: &[Test] = &[("bench", bench::run)];
     let bench = if wanted.iter().any(|w| w == "bench") {
         bench
     } else {
