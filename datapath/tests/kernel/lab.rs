@@ -142,6 +142,17 @@ impl Lab {
         format!("{}-{name}", self.prefix)
     }
 
+    /// Ends IPv6 on every interface: the kernel sends its own multicast
+    /// reports and router questions whenever it likes, and a test that counts
+    /// packets counts them too.
+    pub(crate) fn only_ipv4(&self) -> Result<()> {
+        const OFF: &str = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+        for pod in &self.pods {
+            self.within(pod, || std::fs::write(OFF, "1"))?;
+        }
+        Ok(std::fs::write(OFF, "1")?)
+    }
+
     /// The node's side of a pod's interface.
     pub(crate) fn interface(&self, pod: &str) -> String {
         let i = self.pods.iter().position(|p| p == pod);

@@ -290,6 +290,7 @@ pub(crate) fn swaps() -> Outcome {
     let (open, closed) = (cluster(OPEN), cluster(&closed));
     let images = [closed.compile(None)?.image, open.compile(None)?.image];
     let Guarded { mut gate, lab } = guarded(&open, &[])?;
+    lab.only_ipv4().map_err(|e| e.to_string())?;
     let receiver = lab.within("db", || {
         UdpSocket::bind(at(2, false, 5353)).expect("a socket")
     });
