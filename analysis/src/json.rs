@@ -162,12 +162,6 @@ impl<'d> JsonChange<'d> {
     }
 }
 
-/// A cluster like this one, to be given names that nobody has resolved.
-fn copy(of: &Cluster) -> Cluster {
-    let objects = of.objects().cloned();
-    Cluster::build(of.config().clone(), of.options().clone(), objects)
-}
-
 /// All connections of a cluster, by workload or, with `pods`, by pod; with
 /// `denied` also pairs between which nothing is open.
 ///
@@ -180,7 +174,7 @@ pub fn connectivity(cluster: &Cluster, pods: bool, denied: bool) -> serde_json::
         peers: Vec<&'n str>,
         connections: Vec<JsonConnection<'n>>,
     }
-    let mut cluster = copy(cluster);
+    let mut cluster = cluster.rebuilt();
     let options = Options {
         grouping: grouping(pods),
         stand_ins: learn_stand_ins(&mut cluster),
@@ -223,7 +217,7 @@ pub fn difference(
         disappeared: &'d [String],
         changes: Vec<JsonChange<'d>>,
     }
-    let (mut old, mut new) = (copy(old), copy(new));
+    let (mut old, mut new) = (old.rebuilt(), new.rebuilt());
     let [stand_ins, _] = learn_same_names(&mut old, &mut new);
     let options = Options {
         grouping: grouping(pods),

@@ -177,11 +177,7 @@ fn without_ports(policy: &str) -> String {
 /// The cluster after some changes.
 fn changed(cluster: &Cluster, steps: &[Step]) -> Cluster {
     let config = cluster.config().clone();
-    let mut after = Cluster::build(
-        config.clone(),
-        cluster.options().clone(),
-        cluster.objects().cloned(),
-    );
+    let mut after = cluster.rebuilt();
     let mut changes = Vec::new();
     for step in steps {
         match step {

@@ -8,8 +8,7 @@
 use crate::agent_config::Agent;
 use crate::input::Input;
 use netverdict::cluster::{
-    Cluster, ClusterOptions, NAMED_PORT, NO_CIDR_GROUP, NO_IDENTITY_LABEL, NO_NAMESPACE,
-    NO_SERVICE, open_policies,
+    Cluster, ClusterOptions, NAMED_PORT, NO_CIDR_GROUP, NO_NAMESPACE, NO_SERVICE, open_policies,
 };
 use netverdict::diagnostic::{Diagnostic, Severity};
 use netverdict::object::load::{DUPLICATE, Outcome, Stage, duplicates};
@@ -19,8 +18,20 @@ use netverdict::yaml;
 use netverdict_analysis::lint;
 use std::path::Path;
 
-/// Everything there is to say, by place.
-pub(crate) fn all(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
+/// The cluster that all objects of an input make together.
+pub(crate) fn cluster(input: &Input, agent: &Agent) -> Cluster {
+    let options = ClusterOptions {
+        filter: agent.filter.clone(),
+        ..ClusterOptions::default()
+    };
+    let mut cluster = Cluster::build(agent.config.clone(), options, input.objects().cloned());
+    let open = input.files.iter().map(|f| open_policies(&f.loaded));
+    cluster.set_open_policies(open.flatten().collect());
+    cluster
+}
+
+/// Everything there is to say about an input and its [`cluster`], by place.
+pub(crate) fn all(input: &Input, cluster: &Cluster) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for file in &input.files {
         let told = &file.loaded.diagnostics;
@@ -41,7 +52,7 @@ pub(crate) fn all(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
             .into_iter()
             .map(|d| apart(d, input)),
     );
-    found.extend(together(input, agent));
+    found.extend(together(input, cluster));
     for diagnostic in &mut found {
         // A chart is not wrong, it is not rendered.
         if diagnostic.code == yaml::TEMPLATE {
@@ -54,28 +65,8 @@ pub(crate) fn all(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
 }
 
 /// What is only seen when all objects are held together.
-fn together(input: &Input, agent: &Agent) -> Vec<Diagnostic> {
-    let options = ClusterOptions {
-        filter: agent.filter.clone(),
-        ..ClusterOptions::default()
-    };
-    let mut cluster = Cluster::build(agent.config.clone(), options, input.objects().cloned());
-    let open = input.files.iter().map(|f| open_policies(&f.loaded));
-    cluster.set_open_policies(open.flatten().collect());
-    let mut found = cluster.diagnostics().to_vec();
-    let told = lint::check(input.objects(), &cluster);
-    // Of a key that is no label at all more is said than that.
-    let keys: Vec<Span> = told
-        .iter()
-        .filter(|d| d.code == lint::NAMESPACE_KEY)
-        .map(|d| d.span)
-        .collect();
-    found.retain(|d| {
-        let inside =
-            |k: &Span| k.source == d.span.source && d.span.start <= k.start && k.end <= d.span.end;
-        d.code != NO_IDENTITY_LABEL || !keys.iter().any(inside)
-    });
-    found.extend(told);
+fn together(input: &Input, cluster: &Cluster) -> Vec<Diagnostic> {
+    let mut found = lint::together(input.objects(), cluster);
     for diagnostic in &mut found {
         // Few repositories hold everything that a cluster does: what is not
         // there is a mistake when something of nearly that name is.

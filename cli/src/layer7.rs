@@ -73,19 +73,12 @@ fn read_request(text: &str) -> Result<Request, Failure> {
         Failure::new(format!("`--http {text}` is no request"))
             .help("write a method, a path and perhaps a host: `GET /docs host=api.example.com`")
     };
-    let mut words = text.split_whitespace();
-    let (method, path) = (
-        words.next().ok_or_else(wrong)?,
-        words.next().ok_or_else(wrong)?,
-    );
-    let mut host = "";
-    for word in words {
-        host = word.strip_prefix("host=").ok_or_else(wrong)?;
-    }
+    let request = Request::from_words(text).ok_or_else(wrong)?;
+    let path = request.path();
     if !path.starts_with('/') && path != "*" {
         return Err(wrong());
     }
-    Ok(Request::new(method, host, path))
+    Ok(request)
 }
 
 impl Sent {

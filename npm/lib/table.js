@@ -3,7 +3,7 @@
 import { call } from "./module.js";
 import { RawTable } from "./raw.js";
 
-const MATCH = ["none", "L3-Only", "L3-L4", "L4-Only", "All", "L3-Proto", "Proto-Only"];
+const MATCH = ["none", "L3-Only", "L3-L4", "L4-Only", "all", "L3-Proto", "Proto-Only"];
 const PROTOCOLS = { TCP: 6, UDP: 17, SCTP: 132, ICMP: 1, ICMPv6: 58 };
 const dispose = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 

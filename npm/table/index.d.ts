@@ -17,7 +17,7 @@ export interface Answer {
   readonly code: number;
   /** A rule denies it. */
   readonly denied: boolean;
-  readonly match: "none" | "L3-Only" | "L3-L4" | "L4-Only" | "All" | "L3-Proto" | "Proto-Only";
+  readonly match: "none" | "L3-Only" | "L3-L4" | "L4-Only" | "all" | "L3-Proto" | "Proto-Only";
   /** 0 for none. */
   readonly proxyPort: number;
   readonly authType: number;

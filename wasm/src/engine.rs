@@ -65,14 +65,15 @@ impl RawEngine {
     /// Names of the documents.
     #[must_use]
     pub fn documents(&self) -> String {
-        let names: Vec<&str> = self.session.documents().names().collect();
+        let names: Vec<&String> = self.session.documents().names().collect();
         json(&names)
     }
 
     /// The text of a document.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
-        self.session.documents().text(name).map(str::to_owned)
+        let text = self.session.documents().text(&name.to_owned());
+        text.map(str::to_owned)
     }
 
     /// Diagnostics of all documents.

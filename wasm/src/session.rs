@@ -141,7 +141,7 @@ impl Session {
     pub(crate) fn set(&mut self, name: &str, text: &str) {
         let config = self.cluster.config().clone();
         let options = self.settings.load_options(&config);
-        let changes = self.documents.set(name, text, &options);
+        let changes = self.documents.set(&name.to_owned(), text, &options);
         self.cluster.apply(changes);
         self.cluster
             .set_open_policies(self.documents.open_policies());
@@ -151,7 +151,7 @@ impl Session {
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let config = self.cluster.config().clone();
         let options = self.settings.load_options(&config);
-        let Some(changes) = self.documents.remove(name, &options) else {
+        let Some(changes) = self.documents.remove(&name.to_owned(), &options) else {
             return false;
         };
         self.cluster.apply(changes);
@@ -170,9 +170,8 @@ impl Session {
         let sources = self.documents.sources();
         let names = self.documents.names();
         let own = names.flat_map(|name| self.documents.diagnostics(name));
-        let told = lint::check(self.cluster.objects(), &self.cluster);
-        own.chain(self.cluster.diagnostics())
-            .chain(&told)
+        let together = lint::together(self.cluster.objects(), &self.cluster);
+        own.chain(&together)
             .map(|d| JsDiagnostic::new(d, sources))
             .collect()
     }

@@ -104,16 +104,7 @@ pub(super) fn request(expectation: &Expectation) -> Result<Option<Request>, Stri
         let text = &text.value;
         format!("`{text}` is no request: write `GET /path`, perhaps with `host=name`")
     };
-    let mut words = text.value.split_whitespace();
-    let (method, path) = (
-        words.next().ok_or_else(wrong)?,
-        words.next().ok_or_else(wrong)?,
-    );
-    let mut host = "";
-    for word in words {
-        host = word.strip_prefix("host=").ok_or_else(wrong)?;
-    }
-    let mut request = Request::new(method, host, path);
+    let mut request = Request::from_words(&text.value).ok_or_else(wrong)?;
     for header in &expectation.headers {
         let (name, value) = header
             .value

@@ -48,9 +48,33 @@ pub use resolver::{NO_DNS, NODE_CACHE};
 pub use selector::{NAMESPACE_KEY, RUN_LABEL};
 
 use crowd::Crowd;
-use netverdict::cluster::Cluster;
+use netverdict::cluster::{Cluster, NO_IDENTITY_LABEL};
 use netverdict::diagnostic::{Diagnostic, Findings};
 use netverdict::object::Object;
+use netverdict::source::Span;
+
+/// What there is to say about objects when they are held together: the remarks
+/// of their cluster, and every finding of [`check`] where it does not say the
+/// same better.
+#[must_use]
+pub fn together<'o>(
+    objects: impl IntoIterator<Item = &'o Object>,
+    cluster: &Cluster,
+) -> Vec<Diagnostic> {
+    let found = check(objects, cluster);
+    // Of a key that is no label at all more is said than that.
+    let keys: Vec<Span> = found
+        .iter()
+        .filter(|d| d.code == NAMESPACE_KEY)
+        .map(|d| d.span)
+        .collect();
+    let remarks = cluster.diagnostics().iter().filter(|d| {
+        let inside =
+            |k: &Span| k.source == d.span.source && d.span.start <= k.start && k.end <= d.span.end;
+        d.code != NO_IDENTITY_LABEL || !keys.iter().any(inside)
+    });
+    remarks.cloned().chain(found).collect()
+}
 
 /// Every finding about objects, by place. `objects` are looked at one by one,
 /// also those of which `cluster` has a later one with the same name.

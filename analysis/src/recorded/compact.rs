@@ -180,17 +180,7 @@ fn event(kind: &str, read: &mut RecordedFlow) {
     if let Some(verdict) = kind.strip_prefix("policy-verdict:") {
         read.event = Event::PolicyVerdict;
         let (matched, direction) = verdict.split_once(' ').unwrap_or((verdict, ""));
-        read.match_type = [
-            MatchType::None,
-            MatchType::L3Only,
-            MatchType::L3L4,
-            MatchType::L4Only,
-            MatchType::All,
-            MatchType::L3Proto,
-            MatchType::ProtoOnly,
-        ]
-        .into_iter()
-        .find(|m| m.as_str() == matched);
+        read.match_type = MatchType::EVERY.into_iter().find(|m| m.as_str() == matched);
         read.direction = match direction.trim() {
             "INGRESS" => Some(Direction::Ingress),
             "EGRESS" => Some(Direction::Egress),

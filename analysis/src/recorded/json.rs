@@ -339,17 +339,9 @@ fn event(flow: &Fields, read: &RecordedFlow) -> Result<Event, String> {
 }
 
 fn match_type(number: i64) -> Option<MatchType> {
-    [
-        MatchType::None,
-        MatchType::L3Only,
-        MatchType::L3L4,
-        MatchType::L4Only,
-        MatchType::All,
-        MatchType::L3Proto,
-        MatchType::ProtoOnly,
-    ]
-    .into_iter()
-    .find(|m| i64::from(*m as u8) == number)
+    MatchType::EVERY
+        .into_iter()
+        .find(|m| i64::from(*m as u8) == number)
 }
 
 fn layer7(flow: &Fields, read: &mut RecordedFlow, said: &mut Option<bool>) -> Result<(), String> {

@@ -176,7 +176,8 @@ fn examine(args: &CheckArgs) -> Result<Checked, Failure> {
     places.retain(|p| !settings.leaves_out(p));
     let (settings, texts) = AllSettings::read(&places, places.len())?;
     let mut input = Input::of(&places, &options);
-    let found = finding::all(&input, &agent);
+    let cluster = finding::cluster(&input, &agent);
+    let found = finding::all(&input, &cluster);
     let ids = input.files.iter().map(|f| f.source);
     let Sifted {
         found, suppressed, ..

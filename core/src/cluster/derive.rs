@@ -449,7 +449,7 @@ impl Cluster {
         }
     }
 
-    fn identity_is(&mut self, id: NumericIdentity, labels: Option<LabelSet>) {
+    pub(super) fn identity_is(&mut self, id: NumericIdentity, labels: Option<LabelSet>) {
         if self.identities().get(id) == labels.as_ref() {
             return;
         }

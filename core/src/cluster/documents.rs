@@ -14,6 +14,7 @@ use crate::object::load::{LoadOptions, load};
 use crate::object::{Object, ObjectRef};
 use crate::source::{SourceId, Sources};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 /// One text.
 #[derive(Clone, Debug)]
@@ -24,18 +25,52 @@ struct Document {
     open: Vec<ObjectRef>,
 }
 
-/// The texts of a cluster.
-#[derive(Clone, Debug, Default)]
-pub struct Documents {
+/// A text that was read and is not in force yet.
+#[derive(Debug)]
+pub struct Incoming {
+    source: SourceId,
+    objects: BTreeMap<ObjectKey, Object>,
+    diagnostics: Vec<Diagnostic>,
+    open: Vec<ObjectRef>,
+}
+
+impl Incoming {
+    /// What there is to say about it.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// True when it defines nothing that was accepted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
+/// The texts of a cluster, known by names of type `N`.
+#[derive(Clone, Debug)]
+pub struct Documents<N = String> {
     sources: Sources,
     /// Sources whose texts nothing refers to.
     free: Vec<SourceId>,
-    documents: BTreeMap<String, Document>,
+    documents: BTreeMap<N, Document>,
     /// Who defines an object, the last one in force.
-    holders: BTreeMap<ObjectKey, Vec<String>>,
+    holders: BTreeMap<ObjectKey, Vec<N>>,
 }
 
-impl Documents {
+impl<N> Default for Documents<N> {
+    fn default() -> Self {
+        Self {
+            sources: Sources::new(),
+            free: Vec::new(),
+            documents: BTreeMap::new(),
+            holders: BTreeMap::new(),
+        }
+    }
+}
+
+impl<N: Clone + Display + Ord> Documents<N> {
     /// No texts.
     #[must_use]
     pub fn new() -> Self {
@@ -45,60 +80,112 @@ impl Documents {
     /// A text comes, or takes the place of the one with its name. The changes
     /// are to be applied before anything else is asked of a cluster: places of
     /// objects of the text before mean nothing any more.
-    pub fn set(&mut self, name: &str, text: &str, options: &LoadOptions<'_>) -> Vec<Change> {
-        let mut touched = self.take(name);
-        let source = self.source(name, text);
-        let mut loaded = load(source, text, options);
-        let diagnostics = std::mem::take(&mut loaded.diagnostics);
-        let open = open_policies(&loaded);
-        let mut keys = BTreeSet::new();
-        for object in loaded.into_objects() {
-            let key = ObjectKey::of(&object);
-            if keys.insert(key.clone()) {
-                let holders = self.holders.entry(key.clone()).or_default();
-                holders.push(name.to_owned());
-            }
-            touched.insert(key, Some(object));
-        }
-        let document = Document {
-            source,
-            keys,
-            diagnostics,
-            open,
-        };
-        self.documents.insert(name.to_owned(), document);
-        self.changes(touched, options)
+    pub fn set(&mut self, name: &N, text: &str, options: &LoadOptions<'_>) -> Vec<Change> {
+        let incoming = self.read(name, text, options);
+        self.apply([(name.clone(), Some(incoming))], options)
     }
 
     /// A text goes; `None` when there is none of that name.
-    pub fn remove(&mut self, name: &str, options: &LoadOptions<'_>) -> Option<Vec<Change>> {
-        self.documents.contains_key(name).then(|| {
-            let touched = self.take(name);
-            self.changes(touched, options)
-        })
+    pub fn remove(&mut self, name: &N, options: &LoadOptions<'_>) -> Option<Vec<Change>> {
+        self.contains(name)
+            .then(|| self.apply([(name.clone(), None)], options))
+    }
+
+    /// Reads a text that is to come; either [`Self::apply`] or
+    /// [`Self::discard`] takes what is returned.
+    pub fn read(&mut self, name: &N, text: &str, options: &LoadOptions<'_>) -> Incoming {
+        let source = match self.free.pop() {
+            Some(free) => {
+                self.sources.replace(free, name.to_string(), text);
+                free
+            }
+            None => self.sources.add(name.to_string(), text),
+        };
+        let mut loaded = load(source, text, options);
+        let diagnostics = std::mem::take(&mut loaded.diagnostics);
+        let open = open_policies(&loaded);
+        let objects = loaded.into_objects().map(|o| (ObjectKey::of(&o), o));
+        Incoming {
+            source,
+            objects: objects.collect(),
+            diagnostics,
+            open,
+        }
+    }
+
+    /// A text that was read does not come after all.
+    pub fn discard(&mut self, incoming: Incoming) {
+        self.forget(incoming.source);
+    }
+
+    /// Several texts come or go (`None`) at once.
+    pub fn apply(
+        &mut self,
+        texts: impl IntoIterator<Item = (N, Option<Incoming>)>,
+        options: &LoadOptions<'_>,
+    ) -> Vec<Change> {
+        let mut touched: BTreeMap<ObjectKey, Option<Object>> = BTreeMap::new();
+        for (name, incoming) in texts {
+            if let Some(old) = self.documents.remove(&name) {
+                for key in old.keys {
+                    if let Some(holders) = self.holders.get_mut(&key) {
+                        holders.retain(|holder| *holder != name);
+                    }
+                    touched.entry(key).or_default();
+                }
+                self.forget(old.source);
+            }
+            let Some(incoming) = incoming else {
+                continue;
+            };
+            let keys = incoming.objects.keys().cloned().collect();
+            for (key, object) in incoming.objects {
+                let holders = self.holders.entry(key.clone()).or_default();
+                holders.push(name.clone());
+                touched.insert(key, Some(object));
+            }
+            let document = Document {
+                source: incoming.source,
+                keys,
+                diagnostics: incoming.diagnostics,
+                open: incoming.open,
+            };
+            self.documents.insert(name, document);
+        }
+        let change = |(key, fresh): (ObjectKey, Option<Object>)| {
+            if self.holders.get(&key).is_some_and(Vec::is_empty) {
+                self.holders.remove(&key);
+            }
+            match fresh.or_else(|| self.reread(&key, options)) {
+                Some(object) => Change::Upsert(Box::new(object)),
+                None => Change::Remove(key),
+            }
+        };
+        touched.into_iter().map(change).collect()
+    }
+
+    /// True when a text of that name is in force.
+    #[must_use]
+    pub fn contains(&self, name: &N) -> bool {
+        self.documents.contains_key(name)
     }
 
     /// The names, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.documents.keys().map(String::as_str)
-    }
-
-    /// Which source a text is.
-    #[must_use]
-    pub fn source_of(&self, name: &str) -> Option<SourceId> {
-        Some(self.documents.get(name)?.source)
+    pub fn names(&self) -> impl Iterator<Item = &N> {
+        self.documents.keys()
     }
 
     /// The text of that name.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
-        Some(self.sources.get(self.source_of(name)?)?.text())
+    pub fn text(&self, name: &N) -> Option<&str> {
+        let source = self.documents.get(name)?.source;
+        Some(self.sources.get(source)?.text())
     }
 
     /// What there is to say about a text by itself; none if there is no such
     /// text.
     #[must_use]
-    pub fn diagnostics(&self, name: &str) -> &[Diagnostic] {
+    pub fn diagnostics(&self, name: &N) -> &[Diagnostic] {
         self.documents.get(name).map_or(&[], |d| &d.diagnostics)
     }
 
@@ -116,54 +203,15 @@ impl Documents {
         &self.sources
     }
 
-    /// Takes a document out, and returns what it defined.
-    fn take(&mut self, name: &str) -> BTreeMap<ObjectKey, Option<Object>> {
-        let mut touched = BTreeMap::new();
-        let Some(old) = self.documents.remove(name) else {
-            return touched;
-        };
-        for key in old.keys {
-            if let Some(holders) = self.holders.get_mut(&key) {
-                holders.retain(|holder| holder != name);
-                if holders.is_empty() {
-                    self.holders.remove(&key);
-                }
-            }
-            touched.insert(key, None);
-        }
-        self.sources.replace(old.source, "", "");
-        self.free.push(old.source);
-        touched
-    }
-
-    fn source(&mut self, name: &str, text: &str) -> SourceId {
-        match self.free.pop() {
-            Some(free) => {
-                self.sources.replace(free, name, text);
-                free
-            }
-            None => self.sources.add(name, text),
-        }
-    }
-
-    fn changes(
-        &self,
-        touched: BTreeMap<ObjectKey, Option<Object>>,
-        options: &LoadOptions<'_>,
-    ) -> Vec<Change> {
-        let change = |(key, fresh): (ObjectKey, Option<Object>)| match fresh
-            .or_else(|| self.reread(&key, options))
-        {
-            Some(object) => Change::Upsert(Box::new(object)),
-            None => Change::Remove(key),
-        };
-        touched.into_iter().map(change).collect()
+    fn forget(&mut self, source: SourceId) {
+        self.sources.replace(source, "", "");
+        self.free.push(source);
     }
 
     /// An object from the last document that defines it.
     fn reread(&self, key: &ObjectKey, options: &LoadOptions<'_>) -> Option<Object> {
         let holder = self.holders.get(key)?.last()?;
-        let source = self.source_of(holder)?;
+        let source = self.documents.get(holder)?.source;
         let loaded = load(source, self.sources.get(source)?.text(), options);
         loaded
             .into_objects()
@@ -195,7 +243,7 @@ mod tests {
     fn a_cluster_follows_its_texts() {
         let config = Config::default();
         let options = LoadOptions::new(&config);
-        let mut documents = Documents::new();
+        let mut documents: Documents<&str> = Documents::new();
         let mut cluster = Cluster::new(config.clone(), ClusterOptions::default());
         let mut order: Vec<(&str, String)> = Vec::new();
         let steps = [
@@ -214,9 +262,9 @@ mod tests {
             let changes = match &text {
                 Some(text) => {
                     order.push((name, text.clone()));
-                    documents.set(name, text, &options)
+                    documents.set(&name, text, &options)
                 }
-                None => documents.remove(name, &options).expect("it is there"),
+                None => documents.remove(&name, &options).expect("it is there"),
             };
             cluster.apply(changes);
             let mut sources = Sources::new();
@@ -235,7 +283,7 @@ mod tests {
             assert_eq!(documents.names().count(), order.len());
         }
         assert!(cluster.endpoints().is_empty());
-        assert!(documents.remove("a", &options).is_none());
+        assert!(documents.remove(&"a", &options).is_none());
         // Places are used again.
         assert!(documents.sources().iter().count() <= 3);
     }
@@ -244,13 +292,13 @@ mod tests {
     fn what_there_is_to_say_stays_with_its_text() {
         let config = Config::default();
         let options = LoadOptions::new(&config);
-        let mut documents = Documents::new();
-        documents.set("bad", "kind: Pod\nmetadata: [", &options);
-        documents.set("good", &pod("web", "one"), &options);
-        assert!(!documents.diagnostics("bad").is_empty());
-        assert!(documents.diagnostics("good").is_empty());
-        assert_eq!(documents.text("good"), Some(pod("web", "one").as_str()));
-        documents.set("bad", &pod("db", "one"), &options);
-        assert!(documents.diagnostics("bad").is_empty());
+        let mut documents: Documents<&str> = Documents::new();
+        documents.set(&"bad", "kind: Pod\nmetadata: [", &options);
+        documents.set(&"good", &pod("web", "one"), &options);
+        assert!(!documents.diagnostics(&"bad").is_empty());
+        assert!(documents.diagnostics(&"good").is_empty());
+        assert_eq!(documents.text(&"good"), Some(pod("web", "one").as_str()));
+        documents.set(&"bad", &pod("db", "one"), &options);
+        assert!(documents.diagnostics(&"bad").is_empty());
     }
 }

@@ -54,16 +54,7 @@ impl Cluster {
         }
         for id in identities {
             let labels = self.allocator.labels(id).cloned();
-            let selectors = match labels {
-                Some(labels) if self.identities().get(id) == Some(&labels) => continue,
-                Some(labels) => self.repository.add_identity(id, labels),
-                None => self.repository.remove_identity(id),
-            };
-            self.moved
-                .identities
-                .entry(id)
-                .or_default()
-                .extend(selectors);
+            self.identity_is(id, labels);
         }
         if !self.moved.identities.is_empty() {
             self.policies.clear();

@@ -41,7 +41,7 @@ pub use check::{
     NAMESPACE_LABELS, NO_CIDR_GROUP, NO_IDENTITY_LABEL, NO_NAMESPACE, NO_SERVICE, PEER_EMPTY,
     STALE_IDENTITY, SUBJECT_EMPTY,
 };
-pub use documents::Documents;
+pub use documents::{Documents, Incoming};
 pub use endpoint::{DeclaredPort, Endpoint};
 pub use explain::FlowExplanation;
 pub use flow::{Decision, Flow, FlowAnswer, SideAnswer};
@@ -205,6 +205,14 @@ impl Cluster {
         let mut cluster = Self::new(config, options);
         cluster.apply(objects.into_iter().map(|o| Change::Upsert(Box::new(o))));
         cluster
+    }
+
+    /// Another cluster of the same objects, to try something with. Numbers of
+    /// identities may be others.
+    #[must_use]
+    pub fn rebuilt(&self) -> Self {
+        let objects = self.objects().cloned();
+        Self::build(self.config.clone(), self.options.clone(), objects)
     }
 
     /// As [`Self::build`], with the numbers identities had before.

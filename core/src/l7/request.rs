@@ -25,6 +25,19 @@ impl Request {
         }
     }
 
+    /// A request as people write it: `GET /docs`, `GET /docs host=example.com`.
+    /// `None` when it is none; what the path looks like is not judged.
+    #[must_use]
+    pub fn from_words(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let (method, path) = (words.next()?, words.next()?);
+        let mut host = "";
+        for word in words {
+            host = word.strip_prefix("host=")?;
+        }
+        Some(Self::new(method, host, path))
+    }
+
     /// Adds a value of a header.
     pub fn add(&mut self, name: &str, value: &str) {
         let name = lower_name(name);

@@ -67,6 +67,17 @@ pub enum MatchType {
 }
 
 impl MatchType {
+    /// All of them, in the order of their numbers.
+    pub const EVERY: [Self; 7] = [
+        Self::None,
+        Self::L3Only,
+        Self::L3L4,
+        Self::L4Only,
+        Self::All,
+        Self::L3Proto,
+        Self::ProtoOnly,
+    ];
+
     /// As Hubble prints it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -2,9 +2,6 @@
 //!
 //! In: documents by name, staged; commits. Out: a cluster whose table follows
 //! it, and the writes and map changes of each commit.
-//!
-//! Where two documents define one object, the one applied last counts; when it
-//! goes, the other is read again.
 
 use super::{first_error, options, update::Committed};
 use crate::error::Failure;
@@ -12,18 +9,18 @@ use crate::pointer;
 use crate::status::{
     NETVERDICT_COMPILE, NETVERDICT_IDENTITY_STATE, NETVERDICT_NOT_FOUND, NETVERDICT_TOO_LARGE,
 };
-use netverdict::cluster::{
-    Change, Cluster, ObjectKey, ProxyPortsOf, PublishedCluster, open_policies,
-};
+use netverdict::cluster::{Change, Cluster, Documents, Incoming, ProxyPortsOf, PublishedCluster};
 use netverdict::compile::{CompileError, Update};
-use netverdict::diagnostic::Diagnostic;
+use netverdict::config::Config;
+use netverdict::diagnostic::{Diagnostic, Severity};
 use netverdict::fqdn::Names;
-use netverdict::object::load::{Loaded, load};
-use netverdict::object::{Object, ObjectRef};
+use netverdict::object::Object;
+use netverdict::object::load::{LoadOptions, load};
 use netverdict::scenario::Settings;
-use netverdict::source::{SourceId, Sources};
+use netverdict::source::Sources;
 use netverdict_table::{Live, Reader, Write};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 /// What a document is known by.
@@ -41,35 +38,16 @@ pub(super) enum Name {
     Service(String, String),
 }
 
-impl Name {
-    fn text(&self) -> String {
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Given(name) => name.clone(),
-            Self::Identity(id) => format!("<identity {id}>"),
-            Self::Namespace(name) => format!("<namespace {name}>"),
-            Self::Endpoint(namespace, name) => format!("<endpoint {namespace}/{name}>"),
-            Self::Service(namespace, name) => format!("<service {namespace}/{name}>"),
+            Self::Given(name) => f.write_str(name),
+            Self::Identity(id) => write!(f, "<identity {id}>"),
+            Self::Namespace(name) => write!(f, "<namespace {name}>"),
+            Self::Endpoint(namespace, name) => write!(f, "<endpoint {namespace}/{name}>"),
+            Self::Service(namespace, name) => write!(f, "<service {namespace}/{name}>"),
         }
     }
-}
-
-/// A document in force.
-#[derive(Debug)]
-struct Document {
-    source: SourceId,
-    keys: BTreeSet<ObjectKey>,
-    open: Vec<ObjectRef>,
-}
-
-/// A document to come.
-#[derive(Debug)]
-enum Staged {
-    Apply {
-        source: SourceId,
-        objects: BTreeMap<ObjectKey, Object>,
-        open: Vec<ObjectRef>,
-    },
-    Remove,
 }
 
 /// What a document takes while it is read, in times of its own length: its
@@ -82,13 +60,9 @@ type Addresses = BTreeMap<String, Vec<IpAddr>>;
 pub(super) struct State {
     options: Settings,
     published: PublishedCluster,
-    sources: Sources,
-    /// Sources whose texts nothing refers to.
-    free: Vec<SourceId>,
-    documents: BTreeMap<Name, Document>,
-    /// Who defines an object, the last one in force.
-    holders: BTreeMap<ObjectKey, Vec<Name>>,
-    staged: BTreeMap<Name, Staged>,
+    documents: Documents<Name>,
+    /// Documents that come with the next commit, or go (`None`).
+    staged: BTreeMap<Name, Option<Incoming>>,
     names: Option<Addresses>,
     /// What answers of DNS said.
     learned: Names,
@@ -120,10 +94,7 @@ impl State {
             proxy_ports: None,
             options,
             published: PublishedCluster::new(cluster).map_err(|e| compile(&e))?,
-            sources: Sources::new(),
-            free: Vec::new(),
-            documents: BTreeMap::new(),
-            holders: BTreeMap::new(),
+            documents: Documents::new(),
             staged: BTreeMap::new(),
             names: None,
             live: None,
@@ -142,7 +113,7 @@ impl State {
     }
 
     pub(super) const fn sources(&self) -> &Sources {
-        &self.sources
+        self.documents.sources()
     }
 
     pub(super) const fn revision(&self) -> u64 {
@@ -153,8 +124,9 @@ impl State {
         self.published.image()
     }
 
-    fn read(&self, source: SourceId, text: &str) -> Result<Loaded, Failure> {
-        let options = self.options.load_options(self.cluster().config());
+    /// How documents are read, unless this one is too long for it.
+    fn reading<'c>(&self, text: &str, config: &'c Config) -> Result<LoadOptions<'c>, Failure> {
+        let options = self.options.load_options(config);
         if text.len() > options.limits.yaml.max_bytes {
             let message = format!(
                 "a document of {} bytes; at most {} are read",
@@ -164,7 +136,7 @@ impl State {
             return Err(Failure::new(NETVERDICT_TOO_LARGE, message));
         }
         room(text)?;
-        Ok(load(source, text, &options))
+        Ok(options)
     }
 
     /// Reads a document without taking it; the sources say where in it the
@@ -174,88 +146,57 @@ impl State {
         name: &str,
         text: &str,
     ) -> Result<(Vec<Diagnostic>, Sources), Failure> {
-        room(text)?;
+        let options = self.reading(text, self.cluster().config())?;
         let mut sources = Sources::new();
         let source = sources.add(name, text);
-        Ok((self.read(source, text)?.diagnostics, sources))
+        Ok((load(source, text, &options).diagnostics, sources))
     }
 
     /// Stages a document.
     pub(super) fn stage(&mut self, name: Name, text: &str) -> Result<Vec<Diagnostic>, Failure> {
-        let next = u32::try_from(self.sources.iter().count()).unwrap_or(u32::MAX);
-        let source = self.free.last().copied().unwrap_or(SourceId(next));
-        let loaded = self.read(source, text)?;
-        if self.free.pop().is_some() {
-            self.sources.replace(source, name.text(), text);
-        } else {
-            self.sources.add(name.text(), text);
-        }
-        let diagnostics = loaded.diagnostics.clone();
-        let open = open_policies(&loaded);
-        let objects = loaded.into_objects();
-        let objects = objects.map(|o| (ObjectKey::of(&o), o)).collect();
-        let staged = Staged::Apply {
-            source,
-            objects,
-            open,
-        };
-        self.put(name, staged);
+        let incoming = self.read(&name, text)?;
+        let diagnostics = incoming.diagnostics().to_vec();
+        self.put(name, Some(incoming));
         Ok(diagnostics)
+    }
+
+    fn read(&mut self, name: &Name, text: &str) -> Result<Incoming, Failure> {
+        let config = self.cluster().config().clone();
+        let options = self.reading(text, &config)?;
+        Ok(self.documents.read(name, text, &options))
     }
 
     /// Stages an object made of arguments, which must be accepted.
     pub(super) fn stage_object(&mut self, name: Name, text: &str) -> Result<(), Failure> {
-        let before = self.staged.remove(&name);
-        let diagnostics = self.stage(name.clone(), text)?;
-        let accepted = match self.staged.get(&name) {
-            Some(Staged::Apply { objects, .. }) => !objects.is_empty(),
-            _ => false,
-        };
-        let refused = |d: &Diagnostic| d.severity == netverdict::diagnostic::Severity::Error;
-        if accepted && !diagnostics.iter().any(refused) {
-            if let Some(before) = before {
-                self.release(before);
-            }
+        let incoming = self.read(&name, text)?;
+        let refused = |d: &Diagnostic| d.severity == Severity::Error;
+        if !incoming.is_empty() && !incoming.diagnostics().iter().any(refused) {
+            self.put(name, Some(incoming));
             return Ok(());
         }
-        let failure = first_error(&diagnostics, &self.sources);
-        if let Some(made) = self.staged.remove(&name) {
-            self.release(made);
-        }
-        if let Some(before) = before {
-            self.staged.insert(name, before);
-        }
+        let failure = first_error(incoming.diagnostics(), self.sources());
+        self.documents.discard(incoming);
         Err(failure)
     }
 
     /// Stages that a document goes.
     pub(super) fn unstage(&mut self, name: Name) -> Result<(), Failure> {
-        let coming = matches!(self.staged.get(&name), Some(Staged::Apply { .. }));
-        let there = self.documents.contains_key(&name)
-            && !matches!(self.staged.get(&name), Some(Staged::Remove));
-        if !coming && !there {
-            let message = format!("there is no `{}`", name.text());
+        let there = match self.staged.get(&name) {
+            Some(staged) => staged.is_some(),
+            None => self.documents.contains(&name),
+        };
+        if !there {
+            let message = format!("there is no `{name}`");
             return Err(Failure::new(NETVERDICT_NOT_FOUND, message));
         }
-        self.put(name, Staged::Remove);
+        self.put(name, None);
         Ok(())
     }
 
-    fn put(&mut self, name: Name, staged: Staged) {
-        if let Some(before) = self.staged.insert(name, staged) {
-            self.release(before);
+    fn put(&mut self, name: Name, staged: Option<Incoming>) {
+        if let Some(Some(before)) = self.staged.insert(name, staged) {
+            self.documents.discard(before);
         }
-    }
-
-    fn release(&mut self, staged: Staged) {
-        if let Staged::Apply { source, .. } = staged {
-            self.forget(source);
-        }
-    }
-
-    fn forget(&mut self, source: SourceId) {
-        self.sources.replace(source, "", "");
-        self.free.push(source);
     }
 
     /// Stages the addresses of a DNS name; none forgets it.
@@ -280,9 +221,11 @@ impl State {
 
     /// Applies what is staged.
     pub(super) fn commit(&mut self) -> Result<Committed, Failure> {
-        let changes = self.changes();
-        let open = self.documents.values().flat_map(|d| &d.open);
-        let open: Vec<ObjectRef> = open.cloned().collect();
+        let config = self.cluster().config().clone();
+        let options = self.options.load_options(&config);
+        let staged = std::mem::take(&mut self.staged);
+        let changes = self.documents.apply(staged, &options);
+        let open = self.documents.open_policies();
         let update = self.update(changes);
         self.published.set_open_policies(open);
         let update = update.map_err(|e| compile(&e))?;
@@ -352,62 +295,6 @@ impl State {
             });
         }
         Ok(update)
-    }
-
-    /// What the staged documents change about objects.
-    fn changes(&mut self) -> Vec<Change> {
-        let mut touched: BTreeMap<ObjectKey, Option<Object>> = BTreeMap::new();
-        for (name, staged) in std::mem::take(&mut self.staged) {
-            if let Some(old) = self.documents.remove(&name) {
-                for key in old.keys {
-                    if let Some(holders) = self.holders.get_mut(&key) {
-                        holders.retain(|holder| *holder != name);
-                    }
-                    touched.entry(key).or_default();
-                }
-                self.forget(old.source);
-            }
-            let Staged::Apply {
-                source,
-                objects,
-                open,
-            } = staged
-            else {
-                continue;
-            };
-            let keys = objects.keys().cloned().collect();
-            for (key, object) in objects {
-                let holders = self.holders.entry(key.clone()).or_default();
-                holders.push(name.clone());
-                touched.insert(key, Some(object));
-            }
-            let document = Document { source, keys, open };
-            self.documents.insert(name, document);
-        }
-        let mut changes = Vec::new();
-        for (key, fresh) in touched {
-            if self.holders.get(&key).is_some_and(Vec::is_empty) {
-                self.holders.remove(&key);
-            }
-            let object = fresh.or_else(|| self.reread(&key));
-            changes.push(match object {
-                Some(object) => Change::Upsert(Box::new(object)),
-                None => Change::Remove(key),
-            });
-        }
-        changes
-    }
-
-    /// An object from the last document in force that defines it.
-    fn reread(&self, key: &ObjectKey) -> Option<Object> {
-        let holder = self.holders.get(key)?.last()?;
-        let source = self.documents.get(holder)?.source;
-        let text = self.sources.get(source)?.text();
-        let loaded = self.read(source, text).ok()?;
-        loaded
-            .into_objects()
-            .filter(|o| ObjectKey::of(o) == *key)
-            .last()
     }
 
     /// Brings the readers' table up to date; false when they hold on to too

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::world::{World, WorldArgs};
 use crate::{git, input, patch};
 use clap::{Args, ValueEnum};
-use netverdict::cluster::{Change, Cluster, ObjectKey};
+use netverdict::cluster::{Change, ObjectKey};
 use netverdict::object::Object;
 use netverdict_analysis::connectivity::{Connectivity, Options};
 use netverdict_analysis::difference::{ChangeKind, Difference, learn_same_names};
@@ -220,12 +220,7 @@ fn idle(
     if changed.is_empty() {
         return Some(Vec::new());
     }
-    let objects = after.cluster.objects().cloned();
-    let mut trial = Cluster::build(
-        after.cluster.config().clone(),
-        after.cluster.options().clone(),
-        objects,
-    );
+    let mut trial = after.cluster.rebuilt();
     let change = |world: &World, key: &ObjectKey| match world.cluster.object(key) {
         Some(object) => Change::Upsert(Box::new(object.clone())),
         None => Change::Remove(key.clone()),

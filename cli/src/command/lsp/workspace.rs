@@ -113,13 +113,8 @@ impl Workspace {
 
     /// Builds the cluster and looks for findings.
     fn look(&mut self) {
-        let options = ClusterOptions {
-            filter: self.agent.filter.clone(),
-            ..ClusterOptions::default()
-        };
-        let objects = self.input.objects().cloned();
-        self.cluster = Cluster::build(self.agent.config.clone(), options, objects);
-        let found = finding::all(&self.input, &self.agent);
+        self.cluster = finding::cluster(&self.input, &self.agent);
+        let found = finding::all(&self.input, &self.cluster);
         let ids = self.input.files.iter().map(|f| f.source);
         let sifted = sift(found, &self.input.sources, ids);
         let files = &self.input.files;
