@@ -1,0 +1,40 @@
+// What the page and the engine's worker tell each other.
+
+import type { Connectivity, Diagnostic, Difference, Engine, Workload } from "netverdict";
+
+/** Documents as they travel. */
+export type Documents = readonly (readonly [name: string, text: string])[];
+
+/** A document that came or changed, or with `null` one that went. */
+export type Change = readonly [name: string, text: string | null];
+
+type Callable = { [K in keyof Engine]: Engine[K] extends (...a: never[]) => unknown ? K : never }[keyof Engine];
+
+/** The engine's methods, as far as they can be asked from afar. */
+export interface Methods extends Pick<Engine, Exclude<Callable, "set" | "remove" | "free" | "diff" | "compile">> {
+  /** Against other documents. */
+  diff(old: Documents, how?: { readonly byPod?: boolean }): Difference;
+}
+
+export type Method = keyof Methods;
+export type Arguments<K extends Method> = Parameters<Methods[K]>;
+export type Answer<K extends Method> = ReturnType<Methods[K]>;
+
+export type ToWorker =
+  | { readonly kind: "change"; readonly revision: number; readonly changes: readonly Change[] }
+  | { readonly kind: "ask"; readonly id: number; readonly method: Method; readonly arguments: readonly unknown[] };
+
+export type FromWorker =
+  | { readonly kind: "ready" }
+  | { readonly kind: "diagnosed"; readonly revision: number; readonly diagnostics: readonly Diagnostic[]; readonly ms: number }
+  | {
+      readonly kind: "reached";
+      readonly revision: number;
+      readonly workloads: readonly Workload[];
+      readonly connectivity: Connectivity;
+      readonly ms: number;
+    }
+  | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "refused"; readonly id: number; readonly code: string; readonly message: string }
+  /** The engine is not to be asked again. */
+  | { readonly kind: "broken"; readonly message: string };
