@@ -1,5 +1,7 @@
 // The views on the right, in the order of their tabs.
 
 import type { MakeView } from "../contract";
+import { MapView } from "./map/map";
+import "./view.css";
 
-export const views: readonly MakeView[] = [];
+export const views: readonly MakeView[] = [(shell) => new MapView(shell)];
