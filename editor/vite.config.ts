@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { defineConfig } from "vite";
 import { examples } from "./build/examples.ts";
 import { offline } from "./build/offline.ts";
+import { policy } from "./build/policy.ts";
 
 const here = import.meta.dirname;
 const built = resolve(process.env.NETVERDICT_PACKAGE ?? resolve(here, "../target/npm/netverdict"));
@@ -12,7 +13,7 @@ const built = resolve(process.env.NETVERDICT_PACKAGE ?? resolve(here, "../target
 export default defineConfig({
   base: "./",
   resolve: { alias: { netverdict: resolve(built, "index.js") } },
-  plugins: [examples(resolve(here, "../examples")), offline()],
+  plugins: [examples(resolve(here, "../examples")), offline(), policy()],
   server: { fs: { allow: [here, built] } },
   worker: { format: "es" },
   build: {

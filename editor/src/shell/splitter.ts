@@ -1,10 +1,11 @@
 // A line between two panes that can be moved, by pointer and by keys. Its
 // place is a custom property, in per cent of what holds it.
 
+import { recall, remember } from "../state/remember";
 import { make } from "./element";
 
 export function splitter(label: string, property: string, axis: "x" | "y", start: number, least: number, most: number): HTMLElement {
-  const stored = Number(localStorage.getItem(property) ?? "");
+  const stored = Number(recall(property) ?? "");
   let at = stored >= least && stored <= most ? stored : start;
   const bar = make("div", {
     role: "separator",
@@ -19,7 +20,7 @@ export function splitter(label: string, property: string, axis: "x" | "y", start
     at = Math.min(most, Math.max(least, to));
     bar.setAttribute("aria-valuenow", String(Math.round(at)));
     bar.parentElement?.style.setProperty(property, `${at}%`);
-    localStorage.setItem(property, String(at));
+    remember(property, String(at));
   };
   bar.addEventListener("pointerdown", (event) => {
     bar.setPointerCapture(event.pointerId);

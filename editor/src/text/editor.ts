@@ -26,6 +26,7 @@ import type { Diagnostic, Fix } from "netverdict";
 import { make } from "../shell/element";
 import { smallestChange } from "./change";
 import { look } from "./look";
+import { sentence, withCode } from "./prose";
 
 export interface TextHost {
   typed(name: string, text: string): void;
@@ -208,25 +209,8 @@ export class TextEditor {
   }
 }
 
-/** A fix's title as the text of a button. */
-export const sentence = (title: string): string => {
-  const plain = title.replaceAll("`", "");
-  return plain.charAt(0).toUpperCase() + plain.slice(1);
-};
-
 function explained(d: Diagnostic): HTMLElement {
   const parts: Node[] = [make("div", {}, withCode(d.message), " ", make("span", { class: "dim" }, d.code))];
   if (d.help) parts.push(make("div", { class: "dim" }, withCode(d.help)));
   return make("div", { class: "explained" }, ...parts);
-}
-
-/** Text in which what stands between backticks is code. */
-export function withCode(text: string): DocumentFragment {
-  const fragment = document.createDocumentFragment();
-  text.split("`").forEach((part, i, all) => {
-    if (part === "" && i % 2 === 0) return;
-    const code = i % 2 === 1 && i < all.length - 1;
-    fragment.append(code ? make("code", {}, part) : part);
-  });
-  return fragment;
 }

@@ -3,7 +3,7 @@
 
 import type { Diagnostic, Fix, Range } from "netverdict";
 import { make } from "../shell/element";
-import { sentence, withCode } from "./editor";
+import { sentence, withCode } from "./prose";
 
 const SHOWN = 200;
 
