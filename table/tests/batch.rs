@@ -10,7 +10,7 @@ use netverdict_table::{Answer, Direction, View};
 /// A sound image that is far larger than it needs to be.
 fn large() -> Builder {
     let mut builder = sound();
-    builder.put("nothing", &vec![0; 300 << 10]);
+    builder.put("nothing", &vec![0; 1 << 20]);
     builder
 }
 
@@ -81,7 +81,7 @@ fn batches_of_damaged_large_tables() {
             damaged[at] ^= damage;
             rehash(&mut damaged);
             if let Ok(view) = View::new(&damaged)
-                && view.image().len() > 256 << 10
+                && view.image().len() > 1 << 20
             {
                 exercise(&view, &[]);
                 batches_agree(&damaged);
