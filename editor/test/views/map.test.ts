@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connectivity, OpenPorts } from "netverdict";
 import { asked, compareEnds, endOf, nameOf } from "../../src/view/end";
-import { kept, layOut, type Box } from "../../src/view/map/layout";
+import type { Box } from "../../src/view/map/box";
+import { kept, layOut } from "../../src/view/map/layout";
+import { packed } from "../../src/view/map/packed";
 import { closedAtFirst, edgeName, mapModel, type Connection, type MapWish } from "../../src/view/map/model";
 import { nearest } from "../../src/view/map/nearest";
 import { fitting, zoomed } from "../../src/view/map/viewport";
@@ -91,6 +93,19 @@ test("a layout covers nothing and has each workload in its box", () => {
     if (box) assert.ok(at.x >= box.x && at.y >= box.y && at.x + at.width <= box.x + box.width && at.y + at.height <= box.y + box.height);
   }
   assert.ok(layout.routes.size === model.edges.length);
+});
+
+test("a large layout covers nothing either, and takes no time", () => {
+  const workloads = Array.from({ length: 300 }, (_, i) => `team-${i % 20}/svc-${i}[Deployment]`);
+  const connections = workloads.flatMap((to, i) => [1, 7].map((by) => connection(workloads[(i * by + 3) % 300]!, to, [tcp(8080)], "default", "allowed")));
+  const model = mapModel({ workloads, peers: ["entity:world"], connections: [...connections, connection("entity:world", workloads[0]!, [tcp(80)], "default", "allowed")] }, wish());
+  const start = performance.now();
+  const layout = layOut(model);
+  assert.ok(performance.now() - start < 1000);
+  assert.equal(layout.nodes.size, 301);
+  const solid = [...layout.nodes.values()];
+  for (const a of solid) for (const b of solid) assert.ok(a === b || !covers(a, b));
+  assert.deepEqual([...packed(model, model.edges).boxes.keys()], model.boxes);
 });
 
 test("what stays keeps its place; new ones find a free one", () => {

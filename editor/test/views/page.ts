@@ -44,7 +44,11 @@ const engine = new EngineClient(startWorker, {
   diagnosed: () => undefined,
   snapshot(found) {
     snapshot = found;
-    show();
+    try {
+      show();
+    } catch (error) {
+      console.error(error);
+    }
     if (waiting && found.revision >= waiting.revision) {
       waiting.done(harness.showMs);
       waiting = null;

@@ -2,8 +2,10 @@
 
 import { attribute, el, svg } from "../element";
 import { nameOf } from "../end";
-import { curve, type Box, type Layout, type Route } from "./layout";
+import type { Box } from "./box";
+import type { Layout } from "./layout";
 import { edgeName, labelOf, type MapEdge, type MapModel, type MapNode } from "./model";
+import { curve, type Route } from "./route";
 
 export interface Marked {
   readonly nodes: ReadonlySet<string>;

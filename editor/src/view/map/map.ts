@@ -14,6 +14,8 @@ import { Viewport } from "./viewport";
 
 /** With so many workloads or fewer, what one side alone allows is asked for without being wished. */
 const ONE_SIDED_UNASKED = 80;
+/** With more nodes nothing moves softly: it would be neither soft nor soon. */
+const CALM = 120;
 const PANEL = 360;
 
 type Chosen = { readonly node: string } | { readonly edge: string } | null;
@@ -45,10 +47,11 @@ export class MapView implements View {
   #closed: Set<string> | null = null;
   #chosen: Chosen = null;
   #current: string | null = null;
+  #pending: Selection | null = null;
   #fitted = false;
 
   constructor(readonly shell: Shell) {
-    this.#connection = new ConnectionPanel(shell);
+    this.#connection = new ConnectionPanel(shell, this.id);
     this.#workload = new WorkloadPanel(shell);
     this.#svg.append(arrows(), this.#drawing.content);
     this.#unrestricted = el("input", { type: "checkbox", onchange: () => this.#redraw(true) });
@@ -84,7 +87,10 @@ export class MapView implements View {
   }
 
   show(snapshot: Snapshot): void {
-    if (this.#snapshot?.revision === snapshot.revision) return;
+    if (this.#snapshot?.revision === snapshot.revision) {
+      this.#selectPending();
+      return;
+    }
     this.#snapshot = snapshot;
     const wished = this.#sidedWished ?? snapshot.workloads.length <= ONE_SIDED_UNASKED;
     this.#oneSided.checked = wished;
@@ -92,9 +98,22 @@ export class MapView implements View {
     else this.#sided = [];
     this.#redraw(true);
     this.#refreshPanel();
+    this.#selectPending();
   }
 
   select(what: Selection): void {
+    this.#pending = what;
+    if (this.element.offsetParent !== null) this.#selectPending();
+  }
+
+  /** What was selected while this was out of sight shows when it comes into sight. */
+  #selectPending(): void {
+    const what = this.#pending;
+    this.#pending = null;
+    if (what) this.#selectNow(what);
+  }
+
+  #selectNow(what: Selection): void {
     if ("workload" in what) {
       const id = this.#model?.nodes.find((n) => nameOf(n.id) === nameOf(what.workload))?.id;
       if (id !== undefined) this.#choose({ node: id }, false);
@@ -136,7 +155,7 @@ export class MapView implements View {
     const before = this.#layout;
     this.#layout = (before && kept(this.#model, before)) ?? layOut(this.#model);
     const anew = before === null || this.#layout.edges !== before.edges || this.#layout.bounds.width !== before.bounds.width;
-    this.#drawing.content.classList.toggle("map-soft", softly);
+    this.#drawing.content.classList.toggle("map-soft", softly && this.#model.nodes.length < CALM);
     this.#drawing.draw(this.#model, this.#layout);
     this.#unrestrictedCount.textContent = `(${this.#model.unrestricted})`;
     this.#fold.hidden = connectivity.workloads.length === 0;

@@ -1,6 +1,6 @@
 // A drawing that can be moved and zoomed: by wheel, drag, two fingers and keys.
 
-import type { Box } from "./layout";
+import type { Box } from "./box";
 
 const LEAST = 0.08;
 const MOST = 2.5;

@@ -18,7 +18,11 @@ export class ConnectionPanel {
   #shown = "";
   #port = "";
 
-  constructor(readonly shell: Shell) {
+  constructor(
+    readonly shell: Shell,
+    /** Whose it is: its questions supersede one another. */
+    readonly owner: string,
+  ) {
     this.element.append(this.#list, this.#detail);
   }
 
@@ -71,7 +75,7 @@ export class ConnectionPanel {
     if (!all.includes(this.#port)) this.#port = all[0] ?? "";
     const port = this.#port;
     const question: FlowQuestion = { from: asked(c.from), to: asked(c.to), port: port === "" ? "80/TCP" : port };
-    this.shell.engine.latest("panel", "explain", question).then(
+    this.shell.engine.latest(`${this.owner} panel`, "explain", question).then(
       (flow) => this.#shown === key(c) && this.#fill(c, all, flow),
       (e: unknown) => {
         if (this.#shown === key(c) && !(e instanceof Superseded)) this.#fill(c, all, null);
@@ -96,7 +100,7 @@ export class ConnectionPanel {
       el("h2", {}, nameOf(c.from), " → ", nameOf(c.to)),
       c.allowed.length > 0
         ? el("ul", { class: "open-ports" }, c.allowed.map((p) => el("li", {}, longPorts(p), p.l7 !== null && badge(p.l7.toUpperCase(), "dim"), p.auth && badge("authenticated", "warn"))))
-        : el("p", {}, badge("one-sided", "warn"), ` ${c.egress === "denied" ? "The receiver's policy allows it, the sender's does not." : "The sender's policy allows it, the receiver's does not."}`),
+        : oneSided(c),
       c.unknown !== undefined && el("p", { class: "dim" }, c.unknown),
       requests.length > 0 && [el("p", { class: "dim" }, "Requests that pass:"), el("ul", { class: "requests" }, requests.map((r) => el("li", {}, el("code", {}, r))))],
       ports.length > 1 &&
@@ -105,7 +109,7 @@ export class ConnectionPanel {
           { class: "port-choice", role: "group", "aria-label": "Explain for" },
           ports.slice(0, 12).map((p) => el("button", { type: "button", class: "chip", "aria-pressed": p === this.#port, onclick: choose(p) }, p)),
         ),
-      flow && c.allowed.length > 0 && answerLine(flow),
+      flow && answerLine(flow),
       flow ? sides(flow, this.shell) : el("p", { class: "dim" }, "There is no single flow to explain here: one end is a pattern."),
       el(
         "div",
@@ -114,6 +118,12 @@ export class ConnectionPanel {
       ),
     );
   }
+}
+
+function oneSided(c: Connection): HTMLElement {
+  if (c.egress === c.ingress) return el("p", {}, badge("nothing is open", "bad"));
+  const text = c.egress === "denied" ? "The receiver's policy allows it, the sender's does not." : "The sender's policy allows it, the receiver's does not.";
+  return el("p", {}, badge("one-sided", "warn"), ` ${text}`);
 }
 
 function key(c: Connection): string {
