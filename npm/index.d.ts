@@ -254,7 +254,7 @@ export interface Difference {
   readonly appeared: readonly string[];
   readonly disappeared: readonly string[];
   readonly changes: readonly {
-    readonly kind: "opened" | "closed" | "changed" | "unsettled";
+    readonly kind: ChangeKind;
     readonly from: string;
     readonly to: string;
     readonly ports: readonly { readonly protocol: string; readonly ports: readonly (readonly [number, number])[] }[];
@@ -262,6 +262,195 @@ export interface Difference {
     readonly after: Terms | null;
     readonly sides: readonly { readonly direction: "egress" | "ingress"; readonly of: string; readonly before: Said; readonly after: Said }[];
   }[];
+}
+
+/** What there is to show beside a place. */
+export interface Hover {
+  /** What it is about. */
+  readonly range: Range;
+  /** Markdown. */
+  readonly text: string;
+}
+
+/** Something that could be written at a place. */
+export interface Completion {
+  /** What to show. */
+  readonly label: string;
+  /** `key`: a field, or the key of a label. */
+  readonly kind: "key" | "value";
+  /** What it is for, or who has it; may be empty. */
+  readonly detail: string;
+  /** What to write, ... */
+  readonly insert: string;
+  /** ... in place of this. */
+  readonly range: Range;
+}
+
+/** A rule that applies to a workload. */
+export interface AppliedRule extends RulePlace {
+  /** `Admin`, `Normal`, `Baseline`; those of a lower tier are asked later. */
+  readonly tier: string;
+  /** Lower ones are asked first. */
+  readonly priority: number;
+  readonly verdict: "allow" | "deny" | "pass";
+  /** It drops what no rule allows. */
+  readonly defaultDeny: boolean;
+  /** Selectors; `null` for nobody, none for everybody. */
+  readonly peers: readonly string[] | null;
+  /** `443/TCP`; none for all. */
+  readonly ports: readonly string[];
+}
+
+export interface DirectionPolicy {
+  /** Some rule selects the workload; else everything is allowed. */
+  readonly enforced: boolean;
+  /** What no rule allows is denied. */
+  readonly defaultDeny: boolean;
+  /** In the order they are asked. */
+  readonly rules: readonly AppliedRule[];
+}
+
+/** All that applies to a workload. */
+export interface Policies {
+  readonly workload: string;
+  readonly identity: number;
+  readonly ingress: DirectionPolicy;
+  readonly egress: DirectionPolicy;
+}
+
+export type ChangeKind = "opened" | "closed" | "changed" | "unsettled";
+
+/** A connection that a change opens, closes or puts on other terms. */
+export interface Effect {
+  readonly kind: ChangeKind;
+  readonly from: string;
+  readonly to: string;
+  /** `443/TCP`, `all`. */
+  readonly ports: string;
+}
+
+/** One step of a change. */
+export type Step =
+  | {
+      readonly kind: "add";
+      /** A name that no document has yet. */
+      readonly document: string;
+      /** The policy, as YAML. */
+      readonly text: string;
+    }
+  | {
+      readonly kind: "remove";
+      /** `Kind/namespace/name`. */
+      readonly object: string;
+      /** What takes it out of its document; none when it is part of something else and has to be taken out by hand. */
+      readonly edits: readonly Edit[];
+    };
+
+/** A change that lets a flow through; tried. */
+export interface Remedy {
+  readonly title: string;
+  readonly steps: readonly Step[];
+  /** Exactly what else it opens, closes or changes. */
+  readonly beyond: readonly Effect[];
+}
+
+/** How an answer differs from what was recorded; what hurts most comes first. */
+export type RecordedChange =
+  | "newly-denied"
+  | "newly-refused"
+  | "needs-authentication"
+  | "newly-allowed"
+  | "to-proxy"
+  | "from-proxy"
+  | "unknown"
+  | "same";
+
+/** Recorded connections that are alike, and what becomes of them. */
+export interface ReplayedConnection {
+  readonly change: RecordedChange;
+  readonly from: string;
+  readonly to: string;
+  /** `7379/TCP`, with the request if one was recorded. */
+  readonly traffic: string;
+  /** What became of it then. */
+  readonly recorded: string;
+  /** How many flows. */
+  readonly flows: number;
+  /** The first: `recording:line`. */
+  readonly first: string;
+  readonly verdict: Verdict;
+  /** What a proxy does with what is sent. */
+  readonly layer7?: string;
+  /** Whose policy decides: the sender's or the receiver's. */
+  readonly direction?: "egress" | "ingress";
+  /** Why it is unknown. */
+  readonly why?: readonly string[];
+  /** Rules that decide. */
+  readonly rules: readonly RulePlace[];
+}
+
+/** A recording, held against the policies. */
+export interface Replay {
+  readonly flows: number;
+  /** Lines that are no flows. */
+  readonly malformed: number;
+  readonly replies: number;
+  readonly perhapsReplies: number;
+  /** Drops for other reasons than policy. */
+  readonly otherDrops: number;
+  readonly withoutVerdict: number;
+  /** What is newly denied comes first. */
+  readonly connections: readonly ReplayedConnection[];
+  /** The first lines that are no flows, and why. */
+  readonly problems: readonly { readonly at: string; readonly message: string }[];
+}
+
+/** What to write policies for. */
+export type GenerateRequest = {
+  readonly kind?: "CiliumNetworkPolicy" | "NetworkPolicy";
+  /** Namespaces whose workloads get policies; without it all but `kube-system`, or for a wish those of its ends. */
+  readonly namespaces?: readonly string[];
+} & (
+  | {
+      /** Hubble's flows: JSON lines, or lines of text. */
+      readonly recording: string;
+      /** Also what was dropped by policy. */
+      readonly dropped?: boolean;
+    }
+  | {
+      /** Ends as flows name them. */
+      readonly from: string;
+      readonly to: string;
+      /** `443/TCP`, `8/ICMP`. */
+      readonly ports: readonly string[];
+    }
+);
+
+/** Policies that allow what is needed, with the proof. */
+export interface Generated {
+  /** All policies as one text. */
+  readonly yaml: string;
+  readonly policies: readonly {
+    /** The workload, `namespace/name`. */
+    readonly workload: string;
+    /** A name that no document has yet. */
+    readonly document: string;
+    readonly text: string;
+  }[];
+  /** How many connections were needed, and how many pass now. */
+  readonly needed: number;
+  readonly met: number;
+  readonly unmet: readonly { readonly need: string; readonly found: string; readonly rules: readonly RulePlace[] }[];
+  /** What else is open now and nobody needs. */
+  readonly opened: readonly { readonly from: string; readonly to: string; readonly ports: string }[];
+  /** Everything that is different in the whole cluster, with what was needed. */
+  readonly effects: readonly Effect[];
+  /** Needs that no policy of this kind can meet, and why. */
+  readonly leftOut: readonly string[];
+  /** Complaints about the policies; none unless something is wrong here. */
+  readonly refused: readonly string[];
+  /** Lines of the recording that are no flows. */
+  readonly malformed: number;
 }
 
 /** Agent options and the like; see docs/npm.md. */
@@ -315,8 +504,31 @@ export class Engine {
   verdict(flow: FlowQuestion): Flow;
   /** The same with every rule that was a candidate, and the smallest change that turns the verdict round. */
   explain(flow: FlowQuestion): Flow<ExplainedSide>;
+  /** What to show beside a place; `null` when there is nothing to say. */
+  hover(document: string, offset: number): Hover | null;
+  /** What could be written at a place; the order is that of the schema, and of names. */
+  complete(document: string, offset: number): Completion[];
+  /** Where the thing is written that a place names: a CIDR group, a namespace, the first workload with a label. */
+  definition(document: string, offset: number): Range | null;
+  /** All of them: every workload with a label. */
+  definitions(document: string, offset: number): Range[];
+  /** All of the rule that a place names, so that it can be shown; `null` when the documents have none there. */
+  locate(place: RulePlace): Range | null;
+  /** Everything that applies to a workload, in the order it is asked. */
+  policies(workload: string): Policies;
+  /** The smallest changes that let a flow through, those that open the least first; none when it passes, or none was found. */
+  remedies(flow: FlowQuestion): Remedy[];
+  /** Holds recorded flows against the policies. `name` is what `first` calls the recording. */
+  replay(recording: string, name?: string): Replay;
+  /** Writes policies that allow what is needed and no more, and proves it. Changes no document. */
+  generate(request: GenerateRequest): Generated;
   /** Who may talk to whom in the whole cluster. */
-  reach(how?: { readonly byPod?: boolean; readonly withDenied?: boolean }): Connectivity;
+  reach(how?: {
+    readonly byPod?: boolean;
+    readonly withDenied?: boolean;
+    /** With pods that do not exist yet, `[any]`: which doors stand open for whoever comes. */
+    readonly exposure?: boolean;
+  }): Connectivity;
   /** Exactly what is open here and not in another engine, or the other way round, or on other terms. */
   diff(old: Engine, how?: { readonly byPod?: boolean }): Difference;
   /** Cilium's policy map of a workload. */

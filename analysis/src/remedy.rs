@@ -11,9 +11,10 @@ use ipnet::IpNet;
 use netverdict::cluster::ObjectKey;
 use netverdict::cluster::{Change, Cluster, Flow, Peer, Target};
 use netverdict::explain::{self, Enforcement, Explanation};
+use netverdict::object::Object;
 use netverdict::object::load::{LoadOptions, load};
 use netverdict::policy_map::Verdict;
-use netverdict::rule::Rule;
+use netverdict::rule::{Direction, Rule};
 use netverdict::source::SourceId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +38,37 @@ pub struct Remedy {
 }
 
 impl Remedy {
+    /// `Add policy shop/suggested-ingress-1`, `Remove NetworkPolicy/shop/web`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let field = |policy: &str, key: &str| {
+            let mut lines = policy.lines();
+            let found = lines.find_map(|l| l.strip_prefix(key).map(str::to_owned));
+            found.unwrap_or_default()
+        };
+        let steps = self.steps.iter().map(|step| match step {
+            Step::Add(policy) => {
+                let (namespace, name) = (field(policy, "  namespace: "), field(policy, "  name: "));
+                let name = match namespace.is_empty() {
+                    true => name,
+                    false => format!("{namespace}/{name}"),
+                };
+                match without_ports(policy) == *policy {
+                    true => format!("add policy {name}, for every port"),
+                    false => format!("add policy {name}"),
+                }
+            }
+            Step::Remove(key) => {
+                let of = [&*key.namespace, "/"].concat();
+                let of = of.trim_start_matches('/');
+                format!("remove or narrow {} {of}{}", key.kind, key.name)
+            }
+        });
+        let title = steps.collect::<Vec<_>>().join(", ");
+        let first = title.get(..1).unwrap_or_default().to_uppercase();
+        first + title.get(1..).unwrap_or_default()
+    }
+
     /// How many connections beside the one that was asked for come to this.
     #[must_use]
     pub fn count(&self, kind: ChangeKind) -> usize {
@@ -116,7 +148,7 @@ fn search(
     else {
         return;
     };
-    for more in options(&side, steps.len()) {
+    for more in options(&trial, &side, steps.len()) {
         let before = steps.len();
         steps.extend(more);
         search(cluster, flow, steps, found, tried);
@@ -125,11 +157,12 @@ fn search(
 }
 
 /// What could be done about one side.
-fn options(side: &Explanation, number: usize) -> Vec<Vec<Step>> {
+fn options(cluster: &Cluster, side: &Explanation, number: usize) -> Vec<Vec<Step>> {
     let mut options = Vec::new();
     match side.change.as_ref().map(|c| &c.kind) {
         Some(explain::ChangeKind::Add { policy, .. }) => {
-            let name = format!("  name: suggested-{}-{}\n", side.direction, number + 1);
+            let name = free_name(cluster, side.direction, number);
+            let name = format!("  name: {name}\n");
             let policy = policy.replacen("  name: suggested\n", &name, 1);
             let everything = without_ports(&policy);
             options.push(vec![Step::Add(policy.clone())]);
@@ -146,6 +179,14 @@ fn options(side: &Explanation, number: usize) -> Vec<Vec<Step>> {
         options.extend(remove(by));
     }
     options
+}
+
+/// A name that no object has: a policy that is there stays.
+fn free_name(cluster: &Cluster, direction: Direction, number: usize) -> String {
+    let taken: BTreeSet<&str> = cluster.objects().map(Object::name).collect();
+    let names = (number + 1..).map(|n| format!("suggested-{direction}-{n}"));
+    let mut free = names.filter(|name| !taken.contains(name.as_str()));
+    free.next().unwrap_or_default()
 }
 
 /// Takes the policies of rules away.

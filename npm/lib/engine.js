@@ -54,8 +54,44 @@ export class Engine {
     return this.#ask("question", (raw) => raw.verdict(JSON.stringify(flow), true));
   }
 
-  reach({ byPod = false, withDenied = false } = {}) {
-    return this.#ask("", (raw) => raw.reach(byPod, withDenied));
+  hover(document, offset) {
+    return this.#ask("", (raw) => raw.hover(document, offset));
+  }
+
+  complete(document, offset) {
+    return this.#ask("", (raw) => raw.complete(document, offset));
+  }
+
+  definition(document, offset) {
+    return this.definitions(document, offset)[0] ?? null;
+  }
+
+  definitions(document, offset) {
+    return this.#ask("", (raw) => raw.definitions(document, offset));
+  }
+
+  locate(place) {
+    return this.#ask("", (raw) => raw.locate(place.at ?? ""));
+  }
+
+  policies(workload) {
+    return this.#ask("question", (raw) => raw.policies(workload));
+  }
+
+  remedies(flow) {
+    return this.#ask("question", (raw) => raw.remedies(JSON.stringify(flow)));
+  }
+
+  replay(recording, name = "recording") {
+    return this.#ask("", (raw) => raw.replay(recording, name));
+  }
+
+  generate(request) {
+    return this.#ask("question", (raw) => raw.generate(JSON.stringify(request)));
+  }
+
+  reach({ byPod = false, withDenied = false, exposure = false } = {}) {
+    return this.#ask("", (raw) => raw.reach(byPod, withDenied, exposure));
   }
 
   diff(old, { byPod = false } = {}) {

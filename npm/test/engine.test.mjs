@@ -1,23 +1,10 @@
 // The package in Node, on the first example.
 
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
-
-const PACKAGE = process.env.NETVERDICT_PACKAGE;
-const url = (file) => pathToFileURL(join(PACKAGE, file)).href;
-const { Engine, NetverdictError, Table, answerScenario, compileScenario, init, readAnswer } = await import(url("node.js"));
-const EXAMPLE = new URL("../../examples/three-tier/", import.meta.url);
-
-const open = (settings) => {
-  const engine = new Engine(settings);
-  for (const file of readdirSync(EXAMPLE, { recursive: true }).filter((f) => /\/.*\.yaml$/.test(f)).sort()) {
-    engine.set(file, readFileSync(new URL(file, EXAMPLE), "utf8"));
-  }
-  return engine;
-};
+import { Engine, NetverdictError, PACKAGE, Table, answerScenario, compileScenario, example as open, init, mend, readAnswer, url } from "./package.mjs";
 
 test("the example has nothing wrong, and its workloads", () => {
   const engine = open();
@@ -67,10 +54,7 @@ test("diagnostics stand on the right characters, and fixes mend", () => {
   assert.deepEqual(engine.diagnostics("web.yaml").filter((d) => d.severity === "error"), []);
   engine.set("typo.yaml", text.replace("/33", "/8").replace("name: web", "name: typo").replace("fromCIDR", "fromCidr"));
   const fixable = engine.diagnostics("typo.yaml").find((d) => d.fixes.length > 0);
-  let mended = engine.text("typo.yaml");
-  for (const edit of [...fixable.fixes[0].edits].reverse()) {
-    mended = mended.slice(0, edit.range.start.offset) + edit.text + mended.slice(edit.range.end.offset);
-  }
+  const mended = mend(engine.text("typo.yaml"), fixable.fixes[0].edits);
   engine.set("typo.yaml", mended);
   assert.ok(!engine.diagnostics("typo.yaml").some((d) => d.code === fixable.code), mended);
   engine.free();

@@ -3,6 +3,7 @@
 //! In: strings. Out: strings of JSON, whose types `npm/index.d.ts` says.
 
 use crate::session::Session;
+use crate::{change, text};
 use netverdict::scenario::Scenario;
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -107,8 +108,8 @@ impl RawEngine {
     ///
     /// # Errors
     /// What the serializer says.
-    pub fn reach(&self, pods: bool, denied: bool) -> Result<String, String> {
-        self.session.reach(pods, denied)
+    pub fn reach(&self, pods: bool, denied: bool, exposure: bool) -> Result<String, String> {
+        self.session.reach(pods, denied, exposure)
     }
 
     /// What is different from another engine.
@@ -117,6 +118,61 @@ impl RawEngine {
     /// What the serializer says.
     pub fn diff(&self, old: &Self, pods: bool) -> Result<String, String> {
         self.session.diff(&old.session, pods)
+    }
+
+    /// What to show beside a place.
+    #[must_use]
+    pub fn hover(&self, document: &str, offset: u32) -> String {
+        json(&text::hover(&self.session, document, offset))
+    }
+
+    /// What could be written at a place.
+    #[must_use]
+    pub fn complete(&self, document: &str, offset: u32) -> String {
+        json(&text::complete(&self.session, document, offset))
+    }
+
+    /// Where the things are written that a place names.
+    #[must_use]
+    pub fn definitions(&self, document: &str, offset: u32) -> String {
+        json(&text::definitions(&self.session, document, offset))
+    }
+
+    /// All of the rule at `document:line:column`.
+    #[must_use]
+    pub fn locate(&self, at: &str) -> String {
+        json(&text::locate(&self.session, at))
+    }
+
+    /// Everything that applies to a workload.
+    ///
+    /// # Errors
+    /// When there is no such workload, or no policy for it.
+    pub fn policies(&self, workload: &str) -> Result<String, String> {
+        Ok(json(&self.session.policies(workload)?))
+    }
+
+    /// Changes that let a flow through.
+    ///
+    /// # Errors
+    /// When the question is malformed or an end of the flow is not found.
+    pub fn remedies(&self, question: &str) -> Result<String, String> {
+        let remedies = change::remedies(&self.session, question);
+        Ok(json(&remedies.map_err(|e| e.to_string())?))
+    }
+
+    /// Recorded flows against the policies.
+    #[must_use]
+    pub fn replay(&self, recording: &str, name: &str) -> String {
+        json(&change::replay(&self.session, recording, name))
+    }
+
+    /// Policies for what is needed.
+    ///
+    /// # Errors
+    /// When the request is malformed or an end of a flow is not found.
+    pub fn generate(&self, request: &str) -> Result<String, String> {
+        Ok(json(&change::generate(&self.session, request)?))
     }
 
     /// The policy map of a workload.

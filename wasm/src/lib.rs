@@ -7,12 +7,16 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "engine")]
+mod change;
+#[cfg(feature = "engine")]
 mod engine;
 #[cfg(feature = "engine")]
 mod place;
 #[cfg(feature = "engine")]
 mod session;
 mod table;
+#[cfg(feature = "engine")]
+mod text;
 
 #[cfg(feature = "engine")]
 pub use engine::{RawEngine, answer_scenario, compile_scenario};

@@ -4,14 +4,18 @@
 //! is answered by `netverdict` and `netverdict-analysis`.
 
 use crate::place::Range;
-use netverdict::cluster::{AskError, AskedFlow, Cluster, Documents, Endpoint, JsonFlow, JsonSide};
+use netverdict::cluster::{
+    AskError, AskedFlow, Cluster, Documents, Endpoint, JsonFlow, JsonSide, ResolvedPolicy, Target,
+};
 use netverdict::diagnostic::{Diagnostic, Severity};
 use netverdict::label::LabelSet;
+use netverdict::object::load::LoadOptions;
 use netverdict::policy_map::JsonEntry;
 use netverdict::rule::protocol;
 use netverdict::scenario::Settings;
 use netverdict::source::Sources;
-use netverdict_analysis::{json, lint};
+use netverdict_analysis::json::{self, JsonPolicies};
+use netverdict_analysis::lint;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -53,9 +57,9 @@ struct JsFix {
 }
 
 #[derive(Debug, Serialize)]
-struct Edit {
-    range: Option<Range>,
-    text: String,
+pub(crate) struct Edit {
+    pub(crate) range: Option<Range>,
+    pub(crate) text: String,
 }
 
 /// A workload or pod.
@@ -164,6 +168,15 @@ impl Session {
         &self.documents
     }
 
+    pub(crate) const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// How texts are read.
+    pub(crate) fn load_options(&self) -> LoadOptions<'_> {
+        self.settings.load_options(self.cluster.config())
+    }
+
     /// What there is to say about all documents: each by itself, how they fit
     /// together, and what is probably not meant.
     pub(crate) fn diagnostics(&self) -> Vec<JsDiagnostic> {
@@ -218,8 +231,9 @@ impl Session {
         .collect()
     }
 
-    pub(crate) fn reach(&self, pods: bool, denied: bool) -> Result<String, String> {
-        json::connectivity(&self.cluster, pods, denied).map_err(|e| e.to_string())
+    pub(crate) fn reach(&self, pods: bool, denied: bool, exposure: bool) -> Result<String, String> {
+        let all = json::connectivity(&self.cluster, pods, denied, exposure);
+        all.map_err(|e| e.to_string())
     }
 
     /// What is different from `old`.
@@ -229,12 +243,26 @@ impl Session {
         json::difference(clusters, sources, pods).map_err(|e| e.to_string())
     }
 
-    /// The policy map of a workload.
-    pub(crate) fn entries(&self, workload: &str) -> Result<Vec<JsonEntry>, String> {
-        let endpoint = self.cluster.find_endpoint(workload);
-        let endpoint = endpoint.map_err(|d| d.message)?;
+    /// Everything that applies to a workload.
+    pub(crate) fn policies(&self, workload: &str) -> Result<JsonPolicies, String> {
+        let (endpoint, policy) = self.policy(workload)?;
+        let sources = self.documents.sources();
+        Ok(JsonPolicies::new(&endpoint, &policy, sources))
+    }
+
+    fn policy(&self, workload: &str) -> Result<(Arc<Endpoint>, Arc<ResolvedPolicy>), String> {
+        let peer = self.cluster.peer(workload).map_err(|d| d.message)?;
+        let Target::Endpoint(endpoint) = peer.target else {
+            return Err(format!("`{workload}` is no workload"));
+        };
         let policy = self.cluster.policy(&endpoint);
         let policy = policy.map_err(|e| format!("`{endpoint}` has no policy: {e}"))?;
+        Ok((endpoint, policy))
+    }
+
+    /// The policy map of a workload.
+    pub(crate) fn entries(&self, workload: &str) -> Result<Vec<JsonEntry>, String> {
+        let (_, policy) = self.policy(workload)?;
         let sources = self.documents.sources();
         Ok(JsonEntry::all(&policy.map, &policy.subject, sources))
     }

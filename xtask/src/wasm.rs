@@ -39,6 +39,9 @@ const MODULES: [Module; 2] = [
     },
 ];
 
+/// Tests in npm/test.
+const TESTS: [&str; 2] = ["engine", "editing"];
+
 /// Where the package is put together.
 fn package() -> PathBuf {
     target_folder().join("npm/netverdict")
@@ -206,10 +209,8 @@ pub(crate) fn test() -> Result<Tally, String> {
     if !package().join("netverdict.wasm").exists() {
         return Ok(skip("no package was built"));
     }
-    let mut node = command(
-        "node",
-        &["--test", "--test-reporter=tap", "npm/test/engine.test.mjs"],
-    );
+    let mut node = command("node", &["--test", "--test-reporter=tap"]);
+    node.args(TESTS.map(|name| format!("npm/test/{name}.test.mjs")));
     node.env("NETVERDICT_PACKAGE", package());
     let mut tally = run_tests(&mut node, tap_line)?;
     let engine = format!("node wasm/scenario.mjs {}", package().display());

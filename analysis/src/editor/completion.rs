@@ -7,6 +7,7 @@ use netverdict::label::{LabelSource, keys};
 use netverdict::object::Object;
 use netverdict::object::schema::Shape;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a proposal is.
@@ -21,31 +22,65 @@ pub enum ProposalKind {
 /// Something that could be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
-    /// What to show, and to write, but for the colon of a key.
+    /// What to show.
     pub text: String,
+    /// What to write: with the colon of a key unless it is there, with quotes
+    /// where YAML would read something other than a text.
+    pub insert: String,
     /// What it is.
     pub kind: ProposalKind,
     /// What it is for, or who has it.
     pub doc: String,
 }
 
+/// What could be written, and in place of what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proposals {
+    /// The bytes that a proposal takes the place of.
+    pub place: Range<usize>,
+    /// In order.
+    pub all: Vec<Proposal>,
+}
+
 /// Labels that exist: values, and who has them.
 type Labels = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// Everything that could be written at a place, in order.
+/// Everything that could be written at a place.
 #[must_use]
-pub fn complete(cluster: &Cluster, text: &str, offset: usize) -> Vec<Proposal> {
+pub fn complete(cluster: &Cluster, text: &str, offset: usize) -> Proposals {
     let Some(cursor) = Cursor::new(text, offset) else {
-        return Vec::new();
+        return Proposals::default();
     };
+    let mut all = proposals(cluster, &cursor);
+    // `port:|` and `-|`, with no blank yet.
+    let before = text.get(..cursor.word.start).unwrap_or_default();
+    let close = match cursor.at {
+        At::Value { .. } => before.ends_with(':'),
+        At::Key(_) | At::Bare(_) => before.ends_with('-'),
+    };
+    for proposal in &mut all {
+        if proposal.kind == ProposalKind::Key && !cursor.colon {
+            proposal.insert += ": ";
+        }
+        if close {
+            proposal.insert.insert(0, ' ');
+        }
+    }
+    Proposals {
+        place: cursor.word,
+        all,
+    }
+}
+
+fn proposals(cluster: &Cluster, cursor: &Cursor<'_>) -> Vec<Proposal> {
     let last = cursor.path.last().copied().unwrap_or_default();
     match cursor.at {
         At::Key(_) | At::Bare(_) if last == "matchLabels" => {
             keys_of(&labels(cluster), ProposalKind::Key)
         }
-        At::Key(_) => fields(&cursor),
+        At::Key(_) => fields(cursor),
         At::Bare(_) => {
-            let mut all = fields(&cursor);
+            let mut all = fields(cursor);
             if let Some(shape) = cursor.inside() {
                 all.extend(values_of(shape));
             }
@@ -54,15 +89,31 @@ pub fn complete(cluster: &Cluster, text: &str, offset: usize) -> Vec<Proposal> {
             }
             all
         }
-        At::Value { key, .. } => values(cluster, &cursor, last, key),
+        At::Value { key, .. } => values(cluster, cursor, last, key),
     }
 }
 
 fn proposal(text: impl Into<String>, kind: ProposalKind, doc: impl Into<String>) -> Proposal {
+    let text = text.into();
     Proposal {
-        text: text.into(),
+        insert: text.clone(),
+        text,
         kind,
         doc: doc.into(),
+    }
+}
+
+/// A text as YAML reads it back.
+pub(super) fn quoted(value: &str) -> String {
+    let plain = !value.is_empty()
+        && value.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !matches!(
+            &*value.to_ascii_lowercase(),
+            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
+        );
+    match plain {
+        true => value.to_owned(),
+        false => format!("\"{value}\""),
     }
 }
 
@@ -101,7 +152,9 @@ fn values(cluster: &Cluster, cursor: &Cursor<'_>, last: &str, key: &str) -> Vec<
             return Vec::new();
         };
         let of = |(value, who): (&String, &BTreeSet<String>)| {
-            proposal(value, ProposalKind::Value, had_by(who))
+            let mut of = proposal(value, ProposalKind::Value, had_by(who));
+            of.insert = quoted(value);
+            of
         };
         return values.iter().map(of).collect();
     }

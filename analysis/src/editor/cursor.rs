@@ -2,6 +2,7 @@
 
 use netverdict::object::registry::{self, Lookup};
 use netverdict::object::schema::{self, Field, Shape};
+use std::ops::Range;
 
 /// A line, taken apart: `  - key: value`.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +89,10 @@ pub(super) struct Cursor<'t> {
     pub at: At<'t>,
     /// The byte at which the line's key or item begins.
     pub begins: usize,
+    /// The bytes of what stands there: of the key, the value, or the item.
+    pub word: Range<usize>,
+    /// A colon follows the key already.
+    pub colon: bool,
 }
 
 impl<'t> Cursor<'t> {
@@ -127,11 +132,18 @@ impl<'t> Cursor<'t> {
             Lookup::Known(known) | Lookup::WrongVersion(known) => schema::of_kind(known.shape),
             _ => None,
         };
+        let word = match at {
+            At::Key(_) => line.column..line.key_end,
+            At::Value { .. } => value_of(own, line.key_end + 1, column),
+            At::Bare(_) => value_of(own, line.column.min(column), column),
+        };
         Some(Self {
             schema,
             path,
             at,
             begins: line_start + line.column,
+            word: line_start + word.start..line_start + word.end,
+            colon: line.key.is_some(),
         })
     }
 
@@ -151,6 +163,27 @@ impl<'t> Cursor<'t> {
             _ => None,
         }
     }
+}
+
+/// Where in a line the value stands that begins after `from`, at `column`;
+/// within brackets the word there.
+fn value_of(line: &str, from: usize, column: usize) -> Range<usize> {
+    let rest = line.get(from..).unwrap_or_default();
+    let rest = rest.split(" #").next().unwrap_or_default();
+    let start = from + (rest.len() - rest.trim_start().len());
+    let value = rest.trim();
+    if value.is_empty() {
+        return column..column;
+    }
+    if !value.starts_with(['{', '[']) {
+        return start..start + value.len();
+    }
+    let ends = |c: char| c.is_whitespace() || "{}[],:".contains(c);
+    let before = line.get(..column).unwrap_or_default();
+    let after = line.get(column..).unwrap_or_default();
+    let start = before.trim_end_matches(|c| !ends(c)).len();
+    let end = column + after.find(ends).unwrap_or(after.len());
+    start..end
 }
 
 /// What the items of a list, however deep, are.

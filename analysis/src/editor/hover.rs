@@ -8,14 +8,24 @@ use netverdict::selector::{Selector, SelectorKind};
 use netverdict::source::SourceId;
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::ops::Range;
 
 /// Names that are listed; more are counted.
 const LISTED: usize = 12;
 
-/// Markdown about a place: the doc of its field, and whom a selector there
-/// selects. `None` when there is nothing to say.
+/// What there is to show about a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hover {
+    /// Markdown.
+    pub text: String,
+    /// The bytes it is about.
+    pub place: Range<usize>,
+}
+
+/// The doc of a place's field, and whom a selector there selects. `None` when
+/// there is nothing to say.
 #[must_use]
-pub fn hover(cluster: &Cluster, source: SourceId, text: &str, offset: usize) -> Option<String> {
+pub fn hover(cluster: &Cluster, source: SourceId, text: &str, offset: usize) -> Option<Hover> {
     let cursor = Cursor::new(text, offset)?;
     let mut shown = String::new();
     let key = match cursor.at {
@@ -44,7 +54,10 @@ pub fn hover(cluster: &Cluster, source: SourceId, text: &str, offset: usize) -> 
         }
         shown += &said;
     }
-    (!shown.is_empty()).then_some(shown)
+    (!shown.is_empty()).then_some(Hover {
+        text: shown,
+        place: cursor.word,
+    })
 }
 
 /// The first byte after a key's colon and the blanks that follow it.

@@ -11,9 +11,9 @@ mod cursor;
 mod definition;
 mod hover;
 
-pub use completion::{Proposal, ProposalKind, complete};
+pub use completion::{Proposal, ProposalKind, Proposals, complete};
 pub use definition::definition;
-pub use hover::hover;
+pub use hover::{Hover, hover};
 
 #[cfg(test)]
 mod tests;

@@ -61,7 +61,9 @@ fn cluster(policy: &str) -> Cluster {
 
 fn shown(policy: &str, at: &str) -> Option<String> {
     let offset = policy.find(at).expect(at) + 1;
-    hover(&cluster(policy), SourceId(0), policy, offset)
+    let shown = hover(&cluster(policy), SourceId(0), policy, offset)?;
+    assert!(shown.place.start <= offset && offset <= shown.place.end);
+    Some(shown.text)
 }
 
 /// What is proposed at `|`.
@@ -69,7 +71,7 @@ fn proposed(text: &str) -> Vec<String> {
     let offset = text.find('|').expect("a mark");
     let text = text.replacen('|', "", 1);
     let all = complete(&cluster(POLICY), &text, offset);
-    all.into_iter().map(|p| p.text).collect()
+    all.all.into_iter().map(|p| p.text).collect()
 }
 
 #[test]
@@ -159,6 +161,80 @@ fn any_place_of_any_text_can_be_asked_about() {
             let _ = complete(&cluster, text, offset);
             let _ = definition(&cluster, text, offset);
         }
-        assert!(complete(&cluster, text, text.len() + 1).is_empty());
+        assert!(complete(&cluster, text, text.len() + 1).all.is_empty());
+    }
+}
+
+/// The text after the proposal of a name was taken at `|`.
+fn taken(text: &str, name: &str) -> String {
+    let offset = text.find('|').expect("a mark");
+    let mut text = text.replacen('|', "", 1);
+    let proposals = complete(&cluster(POLICY), &text, offset);
+    let one = proposals.all.iter().find(|p| p.text == name).expect(name);
+    text.replace_range(proposals.place, &one.insert);
+    text
+}
+
+#[test]
+fn proposals_take_the_place_of_what_is_there() {
+    let head = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n";
+    let all = |line: &str| format!("{head}{line}");
+    for (typed, name, expected) in [
+        ("sp|", "spec", "spec: "),
+        ("sp|: {}", "spec", "spec: {}"),
+        (
+            "spec:\n  endp|",
+            "endpointSelector",
+            "spec:\n  endpointSelector: ",
+        ),
+        (
+            "metadata:\n  namespace:|",
+            "shop",
+            "metadata:\n  namespace: shop",
+        ),
+        (
+            "metadata:\n  namespace: |",
+            "shop",
+            "metadata:\n  namespace: shop",
+        ),
+        (
+            "metadata:\n  namespace: sh|ut # why",
+            "shop",
+            "metadata:\n  namespace: shop # why",
+        ),
+        (
+            "spec:\n  ingress:\n  - fromEntities:\n    - clu|",
+            "cluster",
+            "spec:\n  ingress:\n  - fromEntities:\n    - cluster",
+        ),
+        (
+            "spec:\n  ingress:\n  - fromEntities:\n    - |",
+            "cluster",
+            "spec:\n  ingress:\n  - fromEntities:\n    - cluster",
+        ),
+        (
+            "spec:\n  ingress:\n  - toPorts:\n    - ports:\n      - port: |",
+            "\"8080\"",
+            "spec:\n  ingress:\n  - toPorts:\n    - ports:\n      - port: \"8080\"",
+        ),
+        (
+            "spec:\n  endpointSelector:\n    matchLabels:\n      app: n|",
+            "web",
+            "spec:\n  endpointSelector:\n    matchLabels:\n      app: web",
+        ),
+    ] {
+        assert_eq!(taken(&all(typed), name), all(expected), "{typed}");
+    }
+}
+
+#[test]
+fn proposals_that_yaml_would_misread_are_quoted() {
+    for (value, text) in [
+        ("web", "web"),
+        ("true", "\"true\""),
+        ("1.0", "\"1.0\""),
+        ("", "\"\""),
+    ] {
+        assert_eq!(super::completion::quoted(value), text);
     }
 }

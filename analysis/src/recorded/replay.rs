@@ -146,6 +146,41 @@ pub struct Replayed {
     pub change: Change,
 }
 
+impl Replayed {
+    /// What becomes of it, in words.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let (flow, layer7) = match &self.now {
+            Now::Open(why) => return why.clone(),
+            Now::Answer { flow, layer7 } => (flow, layer7),
+        };
+        if let Decision::Unknown { why } = &flow.overall {
+            return why.clone();
+        }
+        let sent = layer7.as_ref().and_then(|l| l.outcome.as_ref());
+        if let (Some(sent), Change::NewlyRefused | Change::Unknown) = (sent, self.change) {
+            return vec![format!("what is sent is {sent}")];
+        }
+        if self.outcome == Outcome::Unsaid {
+            return vec!["the record does not say what became of it".to_owned()];
+        }
+        let Some(side) = self.now.side() else {
+            return vec!["neither end has a policy".to_owned()];
+        };
+        let what = match side.decision.verdict() {
+            Some(Verdict::Allow) if self.now.rules().is_empty() => "allowed without a rule",
+            Some(Verdict::Allow) => "allowed by",
+            Some(Verdict::Deny) => "denied by",
+            Some(Verdict::DefaultDeny) if self.now.rules().is_empty() => "no rule allows it",
+            Some(Verdict::DefaultDeny) => "no rule allows it; default deny by",
+            Some(Verdict::Redirect) => "sent to a proxy by",
+            Some(Verdict::AuthRequired) => "dropped until authenticated by",
+            None => "unknown",
+        };
+        vec![format!("{}: {what}", side.direction)]
+    }
+}
+
 /// Asks about one connection.
 #[must_use]
 pub fn now(cluster: &Cluster, traffic: &Traffic, ends: &Result<Placed, Vec<String>>) -> Now {

@@ -8,9 +8,9 @@ use crate::question::{QuestionArgs, protocol_name};
 use crate::style::{self, clean, count};
 use clap::Args;
 use netverdict_analysis::difference::ChangeKind;
-use netverdict_analysis::ports::PortSet;
+use netverdict_analysis::json::{JsonRemedy, JsonStep};
 use netverdict_analysis::remedy::{Remedy, Step, remedies};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::{self, Write};
 
 /// Say what to change so that a flow gets through: the changes that open the
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &FixArgs) -> Result<Exit, Failure> {
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         Format::Json => {
-            let ways: Vec<Value> = found.iter().map(json_of).collect();
+            let ways: Vec<JsonRemedy> = found.iter().map(JsonRemedy::new).collect();
             let json = json!({
                 "from": question.from.to_string(),
                 "to": question.to.to_string(),
@@ -90,12 +90,6 @@ fn effect(remedy: &Remedy) -> String {
     parts.join(", ")
 }
 
-fn key(key: &netverdict::cluster::ObjectKey) -> String {
-    let parts = [&*key.kind, &*key.namespace, &*key.name];
-    let parts: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
-    parts.join("/")
-}
-
 fn write(out: &mut dyn Write, number: usize, remedy: &Remedy) -> io::Result<()> {
     const LISTED: usize = 8;
     let (strong, faint) = (style::STRONG, style::FAINT);
@@ -103,7 +97,11 @@ fn write(out: &mut dyn Write, number: usize, remedy: &Remedy) -> io::Result<()> 
     for step in &remedy.steps {
         match step {
             Step::Remove(object) => {
-                writeln!(out, "   remove or narrow {}", clean(&key(object)))?;
+                writeln!(
+                    out,
+                    "   remove or narrow {}",
+                    clean(&JsonStep::object(object))
+                )?;
             }
             Step::Add(policy) => {
                 writeln!(out, "   add")?;
@@ -129,31 +127,4 @@ fn write(out: &mut dyn Write, number: usize, remedy: &Remedy) -> io::Result<()> 
         0 => Ok(()),
         more => writeln!(out, "   and {} more", count(more, "pair")),
     }
-}
-
-fn json_of(remedy: &Remedy) -> Value {
-    let steps: Vec<Value> = remedy
-        .steps
-        .iter()
-        .map(|step| match step {
-            Step::Add(policy) => json!({ "add": policy }),
-            Step::Remove(object) => json!({ "remove": key(object) }),
-        })
-        .collect();
-    let said = |ports: &PortSet| ports.to_string();
-    let beyond: Vec<Value> = remedy
-        .beyond
-        .iter()
-        .flat_map(|(pair, ports)| {
-            ports.iter().map(move |c| {
-                json!({
-                    "kind": c.kind.as_str(),
-                    "from": pair.from,
-                    "to": pair.to,
-                    "ports": said(&c.ports),
-                })
-            })
-        })
-        .collect();
-    json!({ "steps": steps, "beyond": beyond })
 }

@@ -11,9 +11,9 @@ use netverdict::cluster::ResolvedPolicy;
 use netverdict::config::Config;
 use netverdict::label::keys;
 use netverdict::object::SelectorOperator;
-use netverdict::rule::{Direction, JsonPlace, Rule, RuleVerdict};
+use netverdict::rule::{Direction, RuleVerdict};
 use netverdict::selector::Selector;
-use serde::Serialize;
+use netverdict_analysis::json::{JsonPolicies, ports_of_rule, verdict_of_rule};
 use std::io::{self, Write};
 
 /// List every rule that applies to a workload, in both directions and in the
@@ -27,36 +27,6 @@ pub(crate) struct PoliciesArgs {
     /// How to print.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonPolicies {
-    workload: String,
-    identity: u32,
-    ingress: JsonDirection,
-    egress: JsonDirection,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonDirection {
-    enforced: bool,
-    default_deny: bool,
-    rules: Vec<JsonRule>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonRule {
-    #[serde(flatten)]
-    place: JsonPlace,
-    tier: String,
-    priority: u32,
-    verdict: &'static str,
-    default_deny: bool,
-    peers: Option<Vec<String>>,
-    ports: Vec<String>,
 }
 
 /// Lists them.
@@ -74,12 +44,7 @@ pub(crate) fn run(args: &PoliciesArgs) -> Result<Exit, Failure> {
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         Format::Json => {
-            let json = JsonPolicies {
-                workload: endpoint.to_string(),
-                identity: endpoint.identity.0,
-                ingress: direction(&world, &policy, Direction::Ingress),
-                egress: direction(&world, &policy, Direction::Egress),
-            };
+            let json = JsonPolicies::new(&endpoint, &policy, &world.sources);
             serde_json::to_writer_pretty(&mut out, &json)?;
             writeln!(out)?;
         }
@@ -95,19 +60,6 @@ pub(crate) fn run(args: &PoliciesArgs) -> Result<Exit, Failure> {
     }
     out.flush()?;
     Ok(Exit::Fine)
-}
-
-fn verb(rule: &Rule) -> &'static str {
-    match rule.verdict {
-        RuleVerdict::Allow => "allow",
-        RuleVerdict::Deny => "deny",
-        RuleVerdict::Pass => "pass",
-    }
-}
-
-fn peers(rule: &Rule) -> Option<Vec<String>> {
-    let peers = rule.peers.as_ref()?;
-    Some(peers.iter().map(ToString::to_string).collect())
 }
 
 /// A selector as briefly as it can be said: `shop/app=web`, `10.0.0.0/8`,
@@ -165,39 +117,6 @@ fn brief(selector: &Selector, config: &Config) -> String {
     format!("{namespaces}{all}{}", parts.join(","))
 }
 
-fn ports(rule: &Rule) -> Vec<String> {
-    let ports = rule.ports.iter();
-    ports
-        .flat_map(|rule| {
-            let l7 = rule.l7.as_ref().map_or("", |l7| match l7.dns.is_empty() {
-                true => " (http)",
-                false => " (dns)",
-            });
-            rule.ports.iter().map(move |p| format!("{p}{l7}"))
-        })
-        .collect()
-}
-
-fn direction(world: &World, policy: &ResolvedPolicy, direction: Direction) -> JsonDirection {
-    let direction = policy.subject.direction(direction);
-    let rules = direction.rules.iter().zip(&direction.priorities);
-    JsonDirection {
-        enforced: direction.enforced,
-        default_deny: direction.default_deny,
-        rules: rules
-            .map(|(rule, priority)| JsonRule {
-                place: JsonPlace::new(rule, &world.sources),
-                tier: rule.tier.to_string(),
-                priority: *priority,
-                verdict: verb(rule),
-                default_deny: rule.default_deny,
-                peers: peers(rule),
-                ports: ports(rule),
-            })
-            .collect(),
-    }
-}
-
 fn write(
     out: &mut dyn Write,
     world: &World,
@@ -232,7 +151,7 @@ fn write(
                 short(&peers, " or ")
             }
         };
-        let ports = ports(rule);
+        let ports = ports_of_rule(rule);
         let what = match ports.is_empty() {
             true if who == "nobody" => String::new(),
             true => "every port".to_owned(),
@@ -240,7 +159,7 @@ fn write(
         };
         rows.push(vec![
             cell(format!("  {}", rule.tier)),
-            (verb(rule).to_owned(), look),
+            (verdict_of_rule(rule).to_owned(), look),
             cell(who),
             cell(what),
             cell(rule.origin.object.to_string()),

@@ -4,7 +4,8 @@
 //! take these.
 
 use super::{
-    Cluster, Flow, FlowAnswer, FlowExplanation, JsonFlow, JsonLayer7, JsonSide, Layer7, SideAnswer,
+    Cluster, Flow, FlowAnswer, FlowExplanation, JsonFlow, JsonLayer7, JsonSide, Layer7, Peer,
+    SideAnswer,
 };
 use crate::diagnostic::Diagnostic;
 use crate::explain::Explanation;
@@ -51,6 +52,38 @@ struct Http {
     host: String,
     #[serde(default)]
     headers: Vec<(String, String)>,
+}
+
+/// A flow whose ends were found; see [`Flow`] for what its fields mean.
+#[derive(Clone, Debug)]
+pub struct FoundFlow {
+    /// Who sends.
+    pub from: Peer,
+    /// Who receives.
+    pub to: Peer,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Destination port, or ICMP type.
+    pub port: u16,
+    /// ICMP code.
+    pub icmp_code: Option<u8>,
+    /// A fragment whose port is not known.
+    pub untracked_fragment: bool,
+}
+
+impl FoundFlow {
+    /// The flow.
+    #[must_use]
+    pub const fn flow(&self) -> Flow<'_> {
+        Flow {
+            from: &self.from,
+            to: &self.to,
+            protocol: self.protocol,
+            port: self.port,
+            icmp_code: self.icmp_code,
+            untracked_fragment: self.untracked_fragment,
+        }
+    }
 }
 
 /// Why a question has no answer.
@@ -116,6 +149,34 @@ impl AskedFlow {
         }
     }
 
+    /// A flow from one end to another: `port` as the field of that name.
+    #[must_use]
+    pub fn new(from: &str, to: &str, port: &str) -> Self {
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            port: port.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Its ends in a cluster.
+    ///
+    /// # Errors
+    /// [`AskError::Malformed`], or [`AskError::Peer`] when an end is not found.
+    pub fn find(&self, cluster: &Cluster) -> Result<FoundFlow, AskError> {
+        let (protocol, port, icmp_code) = self.packet()?;
+        let peer = |text: &str| cluster.peer(text).map_err(AskError::Peer);
+        Ok(FoundFlow {
+            from: peer(&self.from)?,
+            to: peer(&self.to)?,
+            protocol,
+            port,
+            icmp_code,
+            untracked_fragment: self.fragment,
+        })
+    }
+
     /// The answer; with `explained` every candidate, and the smallest change
     /// that turns the verdict round.
     ///
@@ -127,17 +188,8 @@ impl AskedFlow {
         sources: &Sources,
         explained: bool,
     ) -> Result<JsonFlow<JsonSide>, AskError> {
-        let (protocol, port, icmp_code) = self.packet()?;
-        let peer = |text: &str| cluster.peer(text).map_err(AskError::Peer);
-        let (from, to) = (peer(&self.from)?, peer(&self.to)?);
-        let flow = Flow {
-            from: &from,
-            to: &to,
-            protocol,
-            port,
-            icmp_code,
-            untracked_fragment: self.fragment,
-        };
+        let found = self.find(cluster)?;
+        let flow = found.flow();
         let why = match explained {
             true => cluster.explain(&flow),
             false => FlowExplanation {

@@ -175,11 +175,16 @@ impl<N: Clone + Display + Ord> Documents<N> {
         self.documents.keys()
     }
 
+    /// What places in the text of that name refer to.
+    #[must_use]
+    pub fn source(&self, name: &N) -> Option<SourceId> {
+        self.documents.get(name).map(|d| d.source)
+    }
+
     /// The text of that name.
     #[must_use]
     pub fn text(&self, name: &N) -> Option<&str> {
-        let source = self.documents.get(name)?.source;
-        Some(self.sources.get(source)?.text())
+        Some(self.sources.get(self.source(name)?)?.text())
     }
 
     /// What there is to say about a text by itself; none if there is no such

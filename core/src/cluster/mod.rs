@@ -35,7 +35,7 @@ mod service;
 mod subject;
 mod table;
 
-pub use asked::{AskError, AskedFlow};
+pub use asked::{AskError, AskedFlow, FoundFlow};
 pub use check::{
     ADDRESS_TWICE, EXHAUSTED, HOST_FIREWALL_OFF, MAX_COMPARISONS, MAX_LISTED, NAMED_PORT,
     NAMESPACE_LABELS, NO_CIDR_GROUP, NO_IDENTITY_LABEL, NO_NAMESPACE, NO_SERVICE, PEER_EMPTY,

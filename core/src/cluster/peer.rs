@@ -81,7 +81,7 @@ pub(super) type Possible = Vec<(String, NumericIdentity)>;
 impl Cluster {
     /// Reads one end of a flow: an entity (`world`, `host`, …), an address or
     /// prefix, `namespace/name` or `namespace/kind/name` of a pod, workload or
-    /// application, the bare name of one, or a DNS name.
+    /// application, `namespace/name[Kind]`, the bare name of one, or a DNS name.
     ///
     /// A prefix `entity:`, `cidr:`, `pod:` or `fqdn:` says which is meant.
     ///
@@ -113,6 +113,13 @@ impl Cluster {
     }
 
     fn any_target(&self, text: &str) -> Result<Target, Box<Diagnostic>> {
+        // As lists of connections call workloads: `shop/web[Deployment]`.
+        if let Some((stem, kind)) = text.strip_suffix(']').and_then(|t| t.rsplit_once('['))
+            && let Some((namespace, name)) = stem.split_once('/')
+        {
+            let found = self.find_endpoint(&format!("{namespace}/{kind}/{name}"));
+            return found.map(Target::Endpoint);
+        }
         if let Some(address) = address(text) {
             return Ok(address);
         }

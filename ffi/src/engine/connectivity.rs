@@ -49,7 +49,7 @@ pub unsafe extern "C" fn netverdict_engine_reach(
         ask(engine, error, |engine| {
             let out = Out::new(buffer, "buffer")?;
             let (pods, denied) = read(flags)?;
-            let text = json::connectivity(engine.cluster(), pods, denied);
+            let text = json::connectivity(engine.cluster(), pods, denied, false);
             out.set(netverdict_buffer::new(
                 text.map_err(unwritten)?.into_bytes(),
             ));

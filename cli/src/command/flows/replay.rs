@@ -8,13 +8,10 @@ use crate::report;
 use crate::style::{self, clean, count};
 use anstyle::Style;
 use clap::Args;
-use netverdict::cluster::Decision;
-use netverdict::explain::JsonPlace;
-use netverdict::policy_map::Verdict;
 use netverdict::rule::Direction;
 use netverdict::source::Sources;
-use netverdict_analysis::recorded::{Change, Now, Replayed, replay};
-use serde::Serialize;
+use netverdict_analysis::json::JsonReplay;
+use netverdict_analysis::recorded::{Change, Replayed, replay};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -126,7 +123,7 @@ fn connection(
         flows(one.seen.flows),
         recorded.place(one.seen.first)
     )?;
-    for line in reasons(one) {
+    for line in one.reasons() {
         writeln!(out, "      {}", clean(&line))?;
     }
     if one.change == Change::Unknown {
@@ -149,38 +146,6 @@ fn rules(out: &mut dyn Write, one: &Replayed, sources: &Sources) -> io::Result<(
         0 => Ok(()),
         more => writeln!(out, "        and {more} more"),
     }
-}
-
-/// What becomes of it, in words.
-fn reasons(one: &Replayed) -> Vec<String> {
-    let (flow, layer7) = match &one.now {
-        Now::Open(why) => return why.clone(),
-        Now::Answer { flow, layer7 } => (flow, layer7),
-    };
-    if let Decision::Unknown { why } = &flow.overall {
-        return why.clone();
-    }
-    let sent = layer7.as_ref().and_then(|l| l.outcome.as_ref());
-    if let (Some(sent), Change::NewlyRefused | Change::Unknown) = (sent, one.change) {
-        return vec![format!("what is sent is {sent}")];
-    }
-    if one.outcome == netverdict_analysis::recorded::Outcome::Unsaid {
-        return vec!["the record does not say what became of it".to_owned()];
-    }
-    let Some(side) = one.now.side() else {
-        return vec!["neither end has a policy".to_owned()];
-    };
-    let what = match side.decision.verdict() {
-        Some(Verdict::Allow) if one.now.rules().is_empty() => "allowed without a rule",
-        Some(Verdict::Allow) => "allowed by",
-        Some(Verdict::Deny) => "denied by",
-        Some(Verdict::DefaultDeny) if one.now.rules().is_empty() => "no rule allows it",
-        Some(Verdict::DefaultDeny) => "no rule allows it; default deny by",
-        Some(Verdict::Redirect) => "sent to a proxy by",
-        Some(Verdict::AuthRequired) => "dropped until authenticated by",
-        None => "unknown",
-    };
-    vec![format!("{}: {what}", side.direction)]
 }
 
 fn summary(out: &mut dyn Write, recorded: &Recorded, replayed: &[Replayed]) -> io::Result<()> {
@@ -211,84 +176,14 @@ fn summary(out: &mut dyn Write, recorded: &Recorded, replayed: &[Replayed]) -> i
     writeln!(out)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonReplay {
-    flows: u64,
-    malformed: u64,
-    replies: u64,
-    perhaps_replies: u64,
-    other_drops: u64,
-    without_verdict: u64,
-    connections: Vec<JsonConnection>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonConnection {
-    change: &'static str,
-    from: String,
-    to: String,
-    traffic: String,
-    recorded: &'static str,
-    flows: u64,
-    first: String,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    layer7: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    why: Vec<String>,
-    rules: Vec<JsonPlace>,
-}
-
 fn json(
     out: &mut dyn Write,
     recorded: &Recorded,
     replayed: &[Replayed],
     sources: &Sources,
 ) -> Result<(), Failure> {
-    let recording = &recorded.recording;
-    let skipped = recording.skipped();
-    let connection = |one: &Replayed| {
-        let (verdict, layer7) = match &one.now {
-            Now::Open(_) => ("unknown", None),
-            Now::Answer { flow, layer7 } => {
-                let sent = layer7.as_ref().and_then(|l| l.outcome.as_ref());
-                (flow.overall.as_str(), sent.map(ToString::to_string))
-            }
-        };
-        let open = one.change == Change::Unknown;
-        JsonConnection {
-            change: one.change.as_str(),
-            from: one.from.clone(),
-            to: one.to.clone(),
-            traffic: one.traffic.to_string(),
-            recorded: one.outcome.as_str(),
-            flows: one.seen.flows,
-            first: recorded.place(one.seen.first),
-            verdict,
-            layer7,
-            direction: one.now.side().map(|s| s.direction.as_str()),
-            why: if open { reasons(one) } else { Vec::new() },
-            rules: one
-                .now
-                .rules()
-                .iter()
-                .map(|r| JsonPlace::new(r, sources))
-                .collect(),
-        }
-    };
-    let json = JsonReplay {
-        flows: recording.rows(),
-        malformed: recording.malformed_rows(),
-        replies: skipped.replies,
-        perhaps_replies: skipped.unsaid.flows,
-        other_drops: skipped.other_drops,
-        without_verdict: skipped.others,
-        connections: replayed.iter().map(connection).collect(),
-    };
+    let place = |at| recorded.place(at);
+    let json = JsonReplay::new(&recorded.recording, replayed, sources, &place);
     serde_json::to_writer_pretty(&mut *out, &json)?;
     writeln!(out)?;
     Ok(())

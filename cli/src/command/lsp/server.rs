@@ -1,6 +1,6 @@
 //! Messages of an editor → answers and notices.
 
-use super::position::{location, offset, path, range, uri};
+use super::position::{location, offset, path, position, range, uri};
 use super::workspace::Workspace;
 use crate::agent_config::Agent;
 use netverdict::diagnostic::{Diagnostic, Severity};
@@ -169,20 +169,28 @@ impl Server {
         let (source, text) = self.workspace.text(&document(params)?)?;
         let offset = offset(text, params.get("position")?)?;
         let shown = editor::hover(self.workspace.cluster(), source, text, offset)?;
-        Some(json!({ "contents": { "kind": "markdown", "value": shown } }))
+        let at = |byte: usize| position(text, byte);
+        Some(json!({
+            "contents": { "kind": "markdown", "value": shown.text },
+            "range": { "start": at(shown.place.start), "end": at(shown.place.end) },
+        }))
     }
 
     fn completion(&self, params: &Value) -> Option<Value> {
         let (_, text) = self.workspace.text(&document(params)?)?;
         let offset = offset(text, params.get("position")?)?;
-        let all = editor::complete(self.workspace.cluster(), text, offset).into_iter();
-        let items = all.map(|p| {
+        let proposals = editor::complete(self.workspace.cluster(), text, offset);
+        let place = json!({
+            "start": position(text, proposals.place.start),
+            "end": position(text, proposals.place.end),
+        });
+        let items = proposals.all.into_iter().map(|p| {
             let key = p.kind == ProposalKind::Key;
             json!({
                 "label": p.text,
                 "kind": if key { 5 } else { 12 },
                 "documentation": p.doc,
-                "insertText": if key { format!("{}: ", p.text) } else { p.text.clone() },
+                "textEdit": { "range": place, "newText": p.insert },
             })
         });
         Some(items.collect())

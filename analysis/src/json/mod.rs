@@ -1,11 +1,23 @@
-//! Connections and differences for programs.
+//! Answers for programs.
 //!
-//! In: clusters. Out: what `netverdict reach -o json` and `netverdict diff -o
-//! json` print and the C ABI and the npm package give.
+//! In: clusters, and what was found in them. Out: what `netverdict reach`,
+//! `diff`, `policies`, `fix` and `flows replay` print with `-o json`, and what
+//! the C ABI and the npm package give.
+
+mod generated;
+mod policies;
+mod remedy;
+mod replay;
+
+pub use generated::{JsonGenerated, JsonOpened, JsonUnmet};
+pub use policies::{JsonDirection, JsonPolicies, JsonRule, ports_of_rule, verdict_of_rule};
+pub use remedy::{JsonEffect, JsonRemedy, JsonStep};
+pub use replay::{JsonReplay, JsonReplayed};
 
 use crate::connection::{Allowed, Connection, Terms};
 use crate::connectivity::{Connectivity, Options};
 use crate::difference::{Difference, PairChange, PortChange, learn_same_names};
+use crate::exposure;
 use crate::peer::{Grouping, learn_stand_ins};
 use crate::ports::{ports_of, protocol_name};
 use crate::reason::{SideChange, sides};
@@ -163,11 +175,17 @@ impl<'d> JsonChange<'d> {
 }
 
 /// All connections of a cluster, by workload or, with `pods`, by pod; with
-/// `denied` also pairs between which nothing is open.
+/// `denied` also pairs between which nothing is open, with `exposure` also pods
+/// that do not exist yet.
 ///
 /// # Errors
 /// What the serializer says.
-pub fn connectivity(cluster: &Cluster, pods: bool, denied: bool) -> serde_json::Result<String> {
+pub fn connectivity(
+    cluster: &Cluster,
+    pods: bool,
+    denied: bool,
+    exposure: bool,
+) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct All<'n> {
         workloads: Vec<&'n str>,
@@ -175,9 +193,14 @@ pub fn connectivity(cluster: &Cluster, pods: bool, denied: bool) -> serde_json::
         connections: Vec<JsonConnection<'n>>,
     }
     let mut cluster = cluster.rebuilt();
+    let imagined = match exposure {
+        true => exposure::imagine(&mut cluster),
+        false => exposure::Imagined::new(),
+    };
     let options = Options {
         grouping: grouping(pods),
         stand_ins: learn_stand_ins(&mut cluster),
+        imagined,
         ..Options::default()
     };
     let all = Connectivity::new(&cluster, &options);
