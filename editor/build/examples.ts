@@ -14,15 +14,10 @@ const LEFT_OUT = new Set(["recorded", "expectations"]);
 /** Documents of an example: those of the case in its `expect.yaml` that has
  * most, or all there are. */
 function manifests(root: string, name: string): [string, string][] {
-  const cases = expected(join(root, name));
-  const most = cases.toSorted((a, b) => b.length - a.length)[0] ?? ["."];
-  const whole = most.every((file) => !file.startsWith(".."));
-  return most.flatMap((file) => {
-    const path = posix.join(name, file);
-    // What is borrowed from another example keeps its place there.
-    const shown = (found: string): string => (whole || !file.startsWith("..") ? posix.relative(name, found) : found.slice(found.indexOf("/") + 1));
-    return found(root, path).map((at): [string, string] => [shown(at), readFileSync(join(root, at), "utf8")]);
-  });
+  const cases = expected(join(root, name)).map((files) => files.flatMap((file) => found(root, posix.join(name, file))));
+  const most = cases.toSorted((a, b) => b.length - a.length)[0] ?? found(root, name);
+  // What is borrowed from another example keeps its place there.
+  return most.map((path) => [path.slice(path.indexOf("/") + 1), readFileSync(join(root, path), "utf8")]);
 }
 
 function expected(folder: string): string[][] {

@@ -163,7 +163,7 @@ export class Desk implements Shell {
   }
 
   async beginExample({ title, name, documents, story }: Example): Promise<void> {
-    const policy = documents.find(([file]) => !file.startsWith("app/")) ?? documents[0];
+    const policy = documents.find(([file]) => !file.includes("/")) ?? documents.find(([file]) => !file.startsWith("app/")) ?? documents[0];
     await this.begin({ title: title || name, documents: new Map(documents), active: policy?.[0] ?? null }, story);
   }
 

@@ -61,7 +61,9 @@ interface Place {
   readonly scroll: number;
 }
 
+/** What lets its styles into the page. */
 const nonce = document.querySelector<HTMLMetaElement>("meta[name=style-nonce]")?.content;
+const styles: Extension = nonce ? EditorView.cspNonce.of(nonce) : [];
 
 export class TextEditor {
   readonly element = make("div", { class: "text" });
@@ -72,7 +74,7 @@ export class TextEditor {
 
   constructor(host: TextHost) {
     this.#host = host;
-    this.#view = new EditorView({ parent: this.element, state: EditorState.create() });
+    this.#view = new EditorView({ parent: this.element, state: EditorState.create({ extensions: styles }) });
     this.element.hidden = true;
   }
 
@@ -191,7 +193,7 @@ export class TextEditor {
       revealed,
       yaml(),
       look,
-      nonce ? EditorView.cspNonce.of(nonce) : [],
+      styles,
       this.#host.extensions(name),
       keymap.of([...undo, ...closeBracketsKeymap, ...completionKeymap, ...searchKeymap, ...foldKeymap, ...lintKeymap, ...defaultKeymap, indentWithTab]),
       EditorView.contentAttributes.of({
