@@ -3,6 +3,7 @@
 use crate::bindings;
 use crate::conformance::{self, Run};
 use crate::docs;
+use crate::editor;
 use crate::ffi;
 use crate::fuzz;
 use crate::header;
@@ -146,6 +147,10 @@ pub(crate) fn run() -> Result<bool, String> {
     job.step("C ABI in C and C++", ffi::programs);
     job.step("Go", bindings::go);
     job.step("Python", bindings::python);
+    job.step("npm package", wasm::build);
+    job.step("npm package: tests", wasm::test);
+    job.step("editor", editor::build);
+    job.step("editor: a story in a browser", editor::story);
     job.step("instructions per lookup", instructions::check);
     job.step("kernel", kernel);
     job.step("tables with AddressSanitizer", sanitize::address);
@@ -194,6 +199,8 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
     job.step("npm package", wasm::build);
     job.step("npm package: tests", wasm::test);
+    job.step("editor", editor::build);
+    job.step("editor: in a browser", editor::test);
     conformance_step(&mut job, 2000, 100);
     job.step("names: a million answers", || {
         let mut test = cargo(&["test", "--release", "--package=netverdict", "--test=names"]);

@@ -8,6 +8,7 @@ mod ci;
 mod conformance;
 mod diagnostics;
 mod docs;
+mod editor;
 mod ffi;
 mod fuzz;
 mod header;
@@ -51,6 +52,7 @@ usage: cargo xtask <job>
   header [--check]      write the C headers of ffi/include, or see that they are up to date
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
   wasm                  the npm package: built into target/npm, measured and tested (needs Node)
+  editor [--build]      that package, the editor on it in target/editor/dist, and its tests in Chromium (--build: no tests)
   soak                  everything that takes long
 ";
 
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         }
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
         Some("wasm") => options(arguments, &[]).and_then(|_| wasm::run()),
+        Some("editor") => options(arguments, &["--build"]).and_then(|o| editor::run(!o.is_empty())),
         Some("scale") => options(arguments, &[]).and_then(|_| scale::scale()),
         Some("bench") => {
             let quick = options(arguments, &["--quick"]);

@@ -43,7 +43,7 @@ const MODULES: [Module; 2] = [
 const TESTS: [&str; 2] = ["engine", "editing"];
 
 /// Where the package is put together.
-fn package() -> PathBuf {
+pub(crate) fn package() -> PathBuf {
     target_folder().join("npm/netverdict")
 }
 
@@ -69,7 +69,7 @@ fn compiler() -> Result<Result<String, String>, String> {
     })
 }
 
-fn skip(why: &str) -> Tally {
+pub(crate) fn skip(why: &str) -> Tally {
     println!("skipped: {why}");
     Tally {
         skipped: 1,
@@ -220,7 +220,7 @@ pub(crate) fn test() -> Result<Tally, String> {
 }
 
 /// Counts a line of the Test Anything Protocol.
-fn tap_line(line: &str) -> (Tally, bool) {
+pub(crate) fn tap_line(line: &str) -> (Tally, bool) {
     let text = line.trim_start();
     let one = |passed, failed, skipped| Tally {
         passed,

@@ -7,6 +7,7 @@ mod completions;
 mod datapath;
 mod diff;
 mod dump;
+mod edit;
 mod explain;
 mod fix;
 mod flows;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Forecast(forecast::ForecastArgs),
     Test(test::TestArgs),
     Generate(generate::GenerateArgs),
+    Edit(edit::EditArgs),
     Lsp(lsp::LspArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -73,6 +75,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Forecast(args) => forecast::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Edit(args) => edit::run(&args),
         Command::Lsp(args) => lsp::run(&args),
         Command::Completions(args) => completions::run(&args),
     }

@@ -41,14 +41,18 @@ export class FileList {
       const here = name === active;
       row.setAttribute("aria-current", String(here));
       row.tabIndex = here || (active === null && name === names[0]) ? 0 : -1;
-      row.classList.toggle("unsaved", this.#host.unsaved(name));
+      const unsaved = this.#host.unsaved(name);
+      row.classList.toggle("unsaved", unsaved);
+      if (unsaved) row.setAttribute("aria-description", "not saved");
+      else row.removeAttribute("aria-description");
       const { error, warning } = counts.get(name) ?? { error: 0, warning: 0 };
       const badge = row.lastElementChild as HTMLElement;
-      const text = String(error || warning || "");
-      if (badge.textContent !== text) badge.textContent = text;
-      badge.className = `count ${error ? "count-error" : "count-warning"}`;
-      const words = [error && `${error} errors`, warning && `${warning} warnings`].filter(Boolean).join(", ");
-      row.setAttribute("aria-label", [name, words, this.#host.unsaved(name) ? "not saved" : ""].filter(Boolean).join(", "));
+      const [count, what] = error ? [error, "error"] : [warning, "warning"];
+      const key = count === 0 ? "" : `${count} ${what}${count === 1 ? "" : "s"}`;
+      if (badge.title === key) continue;
+      badge.title = key;
+      badge.className = `count count-${what}`;
+      badge.replaceChildren(...(key === "" ? [] : [String(count), make("span", { class: "unseen" }, key.slice(key.indexOf(" ")))]));
     }
   }
 

@@ -44,6 +44,8 @@ export class Desk implements Shell {
   ) {
     this.store.onChange(({ differences, origin }) => {
       this.#revision = engine.change(differences.map(({ name, after }) => [name, after] as const));
+      // For whoever watches the page: which state its answers have to be about.
+      document.documentElement.dataset.revision = String(this.#revision);
       if (origin !== "typing") {
         const touched = differences.find(({ name }) => name === this.#active);
         if (touched && touched.after !== null) surface.replace(touched.after);

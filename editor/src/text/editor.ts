@@ -199,6 +199,7 @@ export class TextEditor {
       EditorView.contentAttributes.of({
         "aria-label": `${name}. Tab indents; press Escape, then Tab, to leave.`,
         "aria-multiline": "true",
+        tabindex: "0",
         autocorrect: "off",
         autocapitalize: "off",
         spellcheck: "false",

@@ -27,7 +27,9 @@ const theme = EditorView.theme({
   },
   ".cm-foldPlaceholder": { backgroundColor: "var(--bg-sunken)", borderColor: "var(--line)", color: "var(--text-dim)" },
   ".cm-panels": { backgroundColor: "var(--bg)", color: "var(--text)", borderColor: "var(--line)" },
-  ".cm-panels input, .cm-panels button": { fontFamily: "var(--font)" },
+  ".cm-panels input, .cm-panels button, .cm-panels label": { fontFamily: "var(--font)", fontSize: "12px" },
+  ".cm-panels button": { minHeight: "26px", borderColor: "var(--line)" },
+  ".cm-panels .cm-search": { padding: "6px 8px" },
   ".cm-button": { backgroundImage: "none", borderRadius: "var(--radius)" },
   ".cm-textfield": { backgroundColor: "var(--bg-raised)", borderColor: "var(--line)", borderRadius: "var(--radius)" },
   ".cm-tooltip": {

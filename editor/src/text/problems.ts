@@ -63,7 +63,7 @@ export class Problems {
         make("span", { class: "unseen" }, `${WORDS[d.severity]}: `),
         withCode(d.message),
         ...(d.help ? [make("span", { class: "problem-help" }, withCode(d.help))] : []),
-        make("span", { class: "problem-place" }, `${place} · ${d.object} · ${d.code}`),
+        make("span", { class: "problem-place" }, [place, d.object, d.code].filter((part) => part !== "").join(" · ")),
       ),
     );
     if (range) text.addEventListener("click", () => this.#host.reveal(range));
