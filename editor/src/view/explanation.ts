@@ -66,14 +66,15 @@ function sideOf(side: ExplainedSide, layer7: Layer7Side | null, shell: Shell): H
   const [text, tone] = verdictWords(side.verdict);
   const candidates = side.explanation?.candidates ?? [];
   const lost = candidates.filter((c) => c["fate"] !== "decides" && !isReserved(c));
+  // Those that were asked are listed with what they miss: once is enough.
+  const enforcers = side.defaultDenyBy.filter((r) => !lost.some((c) => c.at === r.at && c.path === r.path));
   return el(
     "section",
     { class: "side" },
     el("h3", {}, `${side.direction === "egress" ? "Egress" : "Ingress"} of ${nameOf(side.subject)}`),
     badge(text, tone),
     side.rules.length > 0 && ruleList(side.rules, shell),
-    side.verdict === "default-deny" &&
-      side.defaultDenyBy.length > 0 && [el("p", { class: "dim" }, "Nothing passes that no rule allows, since these select it:"), ruleList(side.defaultDenyBy, shell)],
+    side.verdict === "default-deny" && enforcers.length > 0 && [el("p", { class: "dim" }, "What no rule allows is dropped, by"), ruleList(enforcers, shell)],
     side.redirect &&
       side.redirect.rules.length > 0 && [
         el("p", { class: "dim" }, `The ${side.redirect.parser} proxy lets through:`),
@@ -123,7 +124,7 @@ function candidateList(lost: readonly Candidate[], open: boolean, shell: Shell):
   return el(
     "details",
     { class: "candidates", open },
-    el("summary", {}, lost.length === 1 ? "1 other rule was asked" : `${lost.length} other rules were asked`),
+    el("summary", {}, lost.length === 1 ? `1 ${open ? "" : "other "}rule was asked` : `${lost.length} ${open ? "" : "other "}rules were asked`),
     el(
       "ul",
       { class: "rules" },

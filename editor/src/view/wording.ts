@@ -75,3 +75,18 @@ const CHANGES: Readonly<Record<string, readonly [string, Tone]>> = {
 export function changeWords(kind: string): readonly [text: string, tone: Tone] {
   return CHANGES[kind] ?? [kind, "dim"];
 }
+
+/** A selector without what everybody has and prefixes that tell a person nothing. */
+export function selectorText(selector: string): string {
+  const parts = selector
+    .split(/,\s*/)
+    .filter((p) => !/^(k8s:)?io\.cilium\.k8s\.policy\.cluster=/.test(p))
+    .map((p) =>
+      p
+        .replace(/^(k8s|any):/, "")
+        .replace(/^io\.kubernetes\.pod\.namespace=/, "namespace ")
+        .replace(/^io\.cilium\.k8s\.namespace\.labels\./, "namespace's ")
+        .replace(/^reserved:/, ""),
+    );
+  return parts.length === 0 ? selector : parts.join(", ");
+}
