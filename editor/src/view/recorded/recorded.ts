@@ -136,11 +136,13 @@ export class RecordedView implements View {
     );
   }
 
-  /** What would allow one connection. */
+  /** What would allow one connection: by its ends, or, when one of them is in no document, by what was recorded of it. */
   #write(c: ReplayedConnection, where: HTMLElement): void {
     const ports = portList(c.traffic.split(/\s/)[0] ?? "");
-    if (ports && ports.length > 0) this.#generate({ kind: this.#kindWanted(), from: c.from, to: c.to, ports }, where);
-    else put(where, el("p", { class: "refusal" }, `There is no port in ${c.traffic}.`));
+    const line = this.#text.value.split("\n")[Number(/:(\d+)$/.exec(c.first)?.[1] ?? 0) - 1] ?? "";
+    const known = (name: string): boolean => !name.includes("/") || this.#snapshot?.workloads.some((w) => w.name === name) === true;
+    if (ports && ports.length > 0 && known(c.from) && known(c.to)) this.#generate({ kind: this.#kindWanted(), from: c.from, to: c.to, ports }, where);
+    else this.#generate({ kind: this.#kindWanted(), recording: line, dropped: true }, where);
   }
 
   #writeAll(): void {
