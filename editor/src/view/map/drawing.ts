@@ -104,12 +104,14 @@ export class Drawing {
 
 function drawBox(g: SVGGElement, namespace: string, box: Box): void {
   g.setAttribute("class", "map-box");
-  g.setAttribute("aria-label", `namespace ${namespace}: close up`);
   g.setAttribute("data-namespace", namespace);
   g.append(
-    svg("rect", { width: box.width, height: box.height, rx: 8 }),
-    svg("path", { class: "map-fold", d: "M13 12l4 4 4-4" }),
-    svg("text", { x: 28, y: 19 }, clipped(namespace, (box.width - 40) / 7)),
+    ...named(
+      `namespace ${namespace}: close up`,
+      svg("rect", { width: box.width, height: box.height, rx: 8 }),
+      svg("path", { class: "map-fold", d: "M13 12l4 4 4-4" }),
+      svg("text", { x: 28, y: 19 }, clipped(namespace, (box.width - 40) / 7)),
+    ),
   );
 }
 
@@ -118,23 +120,27 @@ function drawNode(g: SVGGElement, node: MapNode, box: Box): void {
   g.setAttribute("class", `map-node map-${node.kind}`);
   g.setAttribute("data-node", node.id);
   const open = openText(node);
-  const name = closed ? `namespace ${node.label}, ${node.sort}: open` : node.kind === "workload" ? nameOf(node.id) : `${node.sort} ${node.label}`;
-  g.setAttribute("aria-label", open === "" ? name : `${name}, ${open}`);
+  const name = closed ? `namespace ${node.label}, ${node.sort}: open` : nameOf(node.id);
   const middle = box.height / 2;
-  g.append(
-    svg("title", {}, [name, node.sort, open].filter((t) => t !== "").join("\n")),
-    svg("rect", { width: box.width, height: box.height, rx: node.kind === "workload" || closed ? 5 : box.height / 2 }),
-  );
-  if (closed) g.append(svg("path", { class: "map-fold", d: `M12 ${middle - 4}l4 4-4 4` }));
   const x = closed ? 26 : node.kind === "workload" ? 12 : 16;
+  const sided = node.kind === "workload" || closed;
   g.append(
-    svg("text", { x, y: middle - 2, class: "map-label" }, clipped(node.label, (box.width - x - 8) / 7)),
-    svg("text", { x, y: middle + 11, class: "map-sort" }, clipped(node.sort, (box.width - x - 8) / 5.6)),
+    ...named(
+      [name, node.sort, open].filter((t, i, all) => t !== "" && !all.slice(0, i).some((before) => before.includes(t))).join(", "),
+      svg("rect", { width: box.width, height: box.height, rx: sided ? 5 : box.height / 2 }),
+      closed && svg("path", { class: "map-fold", d: `M12 ${middle - 4}l4 4-4 4` }),
+      svg("text", { x, y: middle - 2, class: "map-label" }, clipped(node.label, (box.width - x - 8) / 7)),
+      svg("text", { x, y: middle + 11, class: "map-sort" }, clipped(node.sort, (box.width - x - 8) / 5.6)),
+      // A side that a policy limits is a bar, one that none limits is a gap.
+      sided && !node.open.ingress && svg("path", { class: "map-limited", d: `M1.5 6V${box.height - 6}` }),
+      sided && !node.open.egress && svg("path", { class: "map-limited", d: `M${box.width - 1.5} 6V${box.height - 6}` }),
+    ),
   );
-  if (node.kind !== "workload" && !closed) return;
-  // A side that a policy limits is a bar, one that none limits is a gap.
-  if (!node.open.ingress) g.append(svg("path", { class: "map-limited", d: `M1.5 6V${box.height - 6}` }));
-  if (!node.open.egress) g.append(svg("path", { class: "map-limited", d: `M${box.width - 1.5} 6V${box.height - 6}` }));
+}
+
+/** The title is the name that is read out, and the tooltip. */
+function named(name: string, ...children: readonly (Node | false)[]): readonly Node[] {
+  return [svg("title", {}, name), ...children.filter((c) => c !== false)];
 }
 
 function openText(node: MapNode): string {
@@ -149,17 +155,16 @@ function drawEdge(g: SVGGElement, edge: MapEdge, line: Route): void {
   g.setAttribute("class", `map-edge map-${edge.kind}${l7 ? " map-l7" : ""}`);
   g.setAttribute("data-from", edge.from);
   g.setAttribute("data-to", edge.to);
-  g.setAttribute("aria-label", edgeName(edge, nameOf));
   const label = labelOf(edge);
   g.append(
-    svg("title", {}, edgeName(edge, nameOf)),
-    svg("path", { class: "map-hit", d: line.path }),
-    svg("path", { class: "map-line", d: line.path, "marker-end": `url(#map-arrow-${edge.kind === "allowed" && l7 ? "l7" : edge.kind})` }),
+    ...named(
+      edgeName(edge, nameOf),
+      svg("path", { class: "map-hit", d: line.path }),
+      svg("path", { class: "map-line", d: line.path, "marker-end": `url(#map-arrow-${edge.kind === "allowed" && l7 ? "l7" : edge.kind})` }),
+      label !== "" && edge.kind !== "unrestricted" && svg("text", { class: "map-ports", x: line.x, y: line.y + 3.5 }, clipped(label, 30)),
+      edge.kind === "one-sided" && svg("path", { class: "map-cross", d: `M${line.x - 4} ${line.y - 4}l8 8m0-8l-8 8` }),
+    ),
   );
-  if (label !== "" && edge.kind !== "unrestricted") {
-    g.append(svg("text", { class: "map-ports", x: line.x, y: line.y + 3.5 }, clipped(label, 30)));
-  }
-  if (edge.kind === "one-sided") g.append(svg("path", { class: "map-cross", d: `M${line.x - 4} ${line.y - 4}l8 8m0-8l-8 8` }));
 }
 
 function clipped(text: string, chars: number): string {
