@@ -85,14 +85,17 @@ const covers = (a: Box, b: Box): boolean => a.x < b.x + b.width && b.x < a.x + a
 
 test("a layout covers nothing and has each workload in its box", () => {
   const model = mapModel(cluster, wish());
-  const layout = layOut(model);
-  const solid = [...layout.boxes.values(), ...model.nodes.filter((n) => n.namespace === "").map((n) => layout.nodes.get(n.id)!)];
-  for (const a of solid) for (const b of solid) assert.ok(a === b || !covers(a, b));
-  for (const node of model.nodes) {
-    const [at, box] = [layout.nodes.get(node.id)!, layout.boxes.get(node.namespace)];
-    if (box) assert.ok(at.x >= box.x && at.y >= box.y && at.x + at.width <= box.x + box.width && at.y + at.height <= box.y + box.height);
+  for (const room of [{ width: 900, height: 300 }, { width: 300, height: 900 }]) {
+    const layout = layOut(model, room);
+    const solid = [...layout.boxes.values(), ...model.nodes.filter((n) => n.namespace === "").map((n) => layout.nodes.get(n.id)!)];
+    for (const a of solid) for (const b of solid) assert.ok(a === b || !covers(a, b));
+    for (const node of model.nodes) {
+      const [at, box] = [layout.nodes.get(node.id)!, layout.boxes.get(node.namespace)];
+      if (box) assert.ok(at.x >= box.x && at.y >= box.y && at.x + at.width <= box.x + box.width && at.y + at.height <= box.y + box.height);
+    }
+    assert.ok(layout.routes.size === model.edges.length);
+    assert.equal(layout.bounds.width > layout.bounds.height, room.width > room.height);
   }
-  assert.ok(layout.routes.size === model.edges.length);
 });
 
 test("a large layout covers nothing either, and takes no time", () => {

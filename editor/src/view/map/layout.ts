@@ -29,11 +29,14 @@ function drawn(model: MapModel): readonly MapEdge[] {
   return model.edges.filter((e) => e.kind !== "unrestricted" && (e.kind !== "one-sided" || !joined.has(`${e.from}>${e.to}`)));
 }
 
-export function layOut(model: MapModel): Layout {
+/** Where there is room, what is larger in it is taken: ranks from left to right, or from top to bottom. */
+export function layOut(model: MapModel, room: { readonly width: number; readonly height: number } = { width: 16, height: 9 }): Layout {
   const edges = drawn(model);
   if (edges.length > EDGES_RANKED || model.nodes.length > NODES_RANKED) return packed(model, edges);
   try {
-    return ranked(model, edges);
+    const [across, down] = [ranked(model, edges, false), ranked(model, edges, true)];
+    const scale = ({ bounds }: Layout): number => Math.min(room.width / bounds.width, room.height / bounds.height);
+    return scale(down) > scale(across) * 1.1 ? down : across;
   } catch {
     // Some graphs are beyond the library.
     return packed(model, edges);

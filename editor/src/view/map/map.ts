@@ -153,8 +153,8 @@ export class MapView implements View {
     const closed = this.#closed ?? closedAtFirst(connectivity);
     this.#model = mapModel(connectivity, { unrestricted: this.#unrestricted.checked, closed, oneSided: this.#sided });
     const before = this.#layout;
-    this.#layout = (before && kept(this.#model, before)) ?? layOut(this.#model);
-    const anew = before === null || this.#layout.edges !== before.edges || this.#layout.bounds.width !== before.bounds.width;
+    this.#layout = (before && kept(this.#model, before)) ?? layOut(this.#model, this.#room());
+    const anew = before === null || !sameSpots(before, this.#layout);
     this.#drawing.content.classList.toggle("map-soft", softly && this.#model.nodes.length < CALM);
     this.#drawing.draw(this.#model, this.#layout);
     this.#unrestrictedCount.textContent = `(${this.#model.unrestricted})`;
@@ -185,6 +185,11 @@ export class MapView implements View {
       this.#hint.textContent =
         model.unrestricted > 0 ? "No policy limits these workloads: each may talk to all. “Unrestricted” shows it." : "Nobody may talk to anybody here.";
     }
+  }
+
+  #room(): { readonly width: number; readonly height: number } | undefined {
+    const { width, height } = this.#svg.getBoundingClientRect();
+    return width > 0 && height > 0 ? { width, height } : undefined;
   }
 
   #arrange(): void {
@@ -326,6 +331,11 @@ export class MapView implements View {
     else return;
     e.preventDefault();
   }
+}
+
+/** Nothing came, went or moved. */
+function sameSpots(a: Layout, b: Layout): boolean {
+  return a.nodes.size === b.nodes.size && [...a.nodes].every(([id, box]) => b.nodes.get(id)?.x === box.x && b.nodes.get(id)?.y === box.y);
 }
 
 function legendBox(): HTMLElement {

@@ -21,11 +21,12 @@ interface Idle {
   readonly inner: Inner;
 }
 
-export function ranked(model: MapModel, edges: readonly MapEdge[]): Layout {
+/** `down`: ranks from top to bottom, else from left to right. */
+export function ranked(model: MapModel, edges: readonly MapEdge[], down: boolean): Layout {
   const linked = new Set(edges.filter((e) => e.from !== e.to).flatMap((e) => [e.from, e.to]));
   const graph = new Graph({ compound: true });
   const few = edges.length <= LABELS_ARRANGED;
-  graph.setGraph({ rankdir: "LR", nodesep: 24, ranksep: few ? 44 : 90, edgesep: 10, marginx: 0, marginy: 0 });
+  graph.setGraph({ rankdir: down ? "TB" : "LR", nodesep: 24, ranksep: down ? 60 : few ? 44 : 90, edgesep: 10, marginx: 0, marginy: 0 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const namespace of model.boxes) graph.setNode(boxId(namespace), {});
   const idle = new Map<string, Idle>();
@@ -47,7 +48,7 @@ export function ranked(model: MapModel, edges: readonly MapEdge[]): Layout {
   }
   if (model.boxes.length <= BOXES_IN_ORDER) order(model, edges, graph);
   dagre(graph);
-  return read(model, graph, idle, edges);
+  return read(model, graph, idle, edges, down);
 }
 
 /** What is outside of a box and reaches into it stands left of the whole box, what is reached from it right. */
@@ -98,7 +99,7 @@ function put(graph: Graph, id: string, { width, height }: { readonly width: numb
   if (namespace !== "") graph.setParent(id, boxId(namespace));
 }
 
-function read(model: MapModel, graph: Graph, idle: ReadonlyMap<string, Idle>, edges: readonly MapEdge[]): Layout {
+function read(model: MapModel, graph: Graph, idle: ReadonlyMap<string, Idle>, edges: readonly MapEdge[], down: boolean): Layout {
   const corner = (id: string): Box | null => {
     const at = graph.node(id) as { x?: number; y?: number; width?: number; height?: number } | undefined;
     if (at?.x === undefined || at.y === undefined) return null;
@@ -138,7 +139,12 @@ function read(model: MapModel, graph: Graph, idle: ReadonlyMap<string, Idle>, ed
     const middle = inner[Math.floor(inner.length / 2)] as Spot;
     ways.push({ id: edge.id, from, to, inner, label: { x: found.x ?? middle.x, y: found.y ?? middle.y } });
   }
-  return { nodes, boxes, routes: routed(ways), edges: edges.length, bounds: boundsOf([...nodes.values(), ...boxes.values()]) };
+  return { nodes, boxes, routes: routed(ways, down), edges: edges.length, bounds: boundsOf([...nodes.values(), ...boxes.values(), ...ways.flatMap(room)]) };
+}
+
+/** What a line and its label take. */
+function room({ inner, label }: Way): readonly Box[] {
+  return [...inner.map(({ x, y }) => ({ x: x - 4, y: y - 4, width: 8, height: 8 })), { x: label.x - 40, y: label.y - 8, width: 80, height: 16 }];
 }
 
 interface Way {
@@ -151,45 +157,49 @@ interface Way {
 }
 
 /** Ends of lines side by side along their nodes' sides, in the order in which they leave. */
-function routed(ways: readonly Way[]): Map<string, Route> {
-  const sides = new Map<Box, { readonly way: Way; readonly start: boolean; readonly right: boolean; readonly toward: Spot }[]>();
+function routed(ways: readonly Way[], down: boolean): Map<string, Route> {
+  const sides = new Map<Box, { readonly way: Way; readonly start: boolean; readonly far: boolean; readonly toward: Spot }[]>();
   for (const way of ways) {
     for (const start of [true, false]) {
       const box = start ? way.from : way.to;
       const toward = (start ? way.inner[0] : way.inner[way.inner.length - 1]) as Spot;
-      const end = { way, start, right: toward.x > box.x + box.width / 2, toward };
+      const far = down ? toward.y > box.y + box.height / 2 : toward.x > box.x + box.width / 2;
       const list = sides.get(box);
+      const end = { way, start, far, toward };
       if (list) list.push(end);
       else sides.set(box, [end]);
     }
   }
   const ends = new Map<string, Spot>();
   for (const [box, all] of sides) {
-    for (const right of [true, false]) {
-      const side = all.filter((e) => e.right === right).sort((a, b) => a.toward.y - b.toward.y);
-      const step = Math.min(7, (box.height - 12) / Math.max(1, side.length - 1));
+    for (const far of [true, false]) {
+      const side = all.filter((e) => e.far === far).sort((a, b) => (down ? a.toward.x - b.toward.x : a.toward.y - b.toward.y));
+      const step = Math.min(down ? 14 : 7, ((down ? box.width : box.height) - 12) / Math.max(1, side.length - 1));
       side.forEach((end, i) => {
-        const y = box.y + box.height / 2 + (i - (side.length - 1) / 2) * step;
-        ends.set(`${end.start} ${end.way.id}`, { x: right ? box.x + box.width : box.x, y });
+        const by = (i - (side.length - 1) / 2) * step;
+        const spot = down
+          ? { x: box.x + box.width / 2 + by, y: far ? box.y + box.height : box.y }
+          : { x: far ? box.x + box.width : box.x, y: box.y + box.height / 2 + by };
+        ends.set(`${end.start} ${end.way.id}`, spot);
       });
     }
   }
   return new Map(
     ways.map((way) => {
       const [first, last] = [ends.get(`true ${way.id}`) as Spot, ends.get(`false ${way.id}`) as Spot];
-      return [way.id, { path: through([first, ...way.inner, last]), ...way.label }];
+      return [way.id, { path: through([first, ...way.inner, last], down), ...way.label }];
     }),
   );
 }
 
-/** A smooth line through points, level at each. */
-function through(points: readonly Spot[]): string {
+/** A smooth line through points, along the ranks' direction at each. */
+function through(points: readonly Spot[], down: boolean): string {
   const first = points[0] as Spot;
   let path = `M${round(first.x)} ${round(first.y)}`;
   for (let i = 1; i < points.length; i++) {
     const [a, b] = [points[i - 1] as Spot, points[i] as Spot];
-    const pull = (b.x - a.x) / 2;
-    path += `C${round(a.x + pull)} ${round(a.y)} ${round(b.x - pull)} ${round(b.y)} ${round(b.x)} ${round(b.y)}`;
+    const [x, y] = down ? [0, (b.y - a.y) / 2] : [(b.x - a.x) / 2, 0];
+    path += `C${round(a.x + x)} ${round(a.y + y)} ${round(b.x - x)} ${round(b.y - y)} ${round(b.x)} ${round(b.y)}`;
   }
   return path;
 }

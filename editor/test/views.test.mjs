@@ -1,0 +1,162 @@
+// The views, as a person uses them: map, matrix, flows, comparison, policies by clicking, recorded flows.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { edge, example, inBrowser, open, openFile, retype, settled, shot, text } from "./harness.mjs";
+
+const view = (page, name) => page.click(`[role=tab]:text-is("${name}")`);
+const place = (page, node) => page.locator(`[data-node="${node}"]`).evaluate((g) => g.style.transform);
+
+inBrowser("map: an edge explains itself, and its rule opens", async ({ page }) => {
+  await example(page, "three-tier");
+  await view(page, "Map");
+  await edge(page, "shop/backend", "shop/database").first().dispatchEvent("click");
+  const panel = page.locator(".map .map-panel");
+  await panel.locator(".answer-good").waitFor();
+  assert.match(await panel.innerText(), /Egress of shop\/backend[\s\S]*Ingress of shop\/database/);
+  await panel.locator("button.rule", { hasText: "CiliumNetworkPolicy/shop/database" }).first().click();
+  await page.locator('[aria-current="true"]', { hasText: "database.yaml" }).first().waitFor();
+  await page.keyboard.press("Escape");
+});
+
+inBrowser("map: a workload has its policy; arrow keys and Enter open it", async ({ page }) => {
+  await example(page, "l7-api");
+  await view(page, "Map");
+  await page.locator('.map-svg [tabindex="0"]').focus();
+  for (let i = 0; i < 8; i += 1) {
+    const id = await page.evaluate(() => document.activeElement?.getAttribute("data-id"));
+    if (id === "api/api[Deployment]") break;
+    await page.keyboard.press("ArrowRight");
+  }
+  await page.keyboard.press("Enter");
+  const panel = page.locator(".map .map-panel");
+  await panel.getByText("only what rules allow").first().waitFor();
+  assert.match(await panel.innerText(), /namespace admin/);
+  await page.keyboard.press("Escape");
+  await panel.waitFor({ state: "hidden" });
+});
+
+inBrowser("map: nothing moves while somebody types; one-sided connections are dashed", async ({ page }) => {
+  await example(page, "three-tier");
+  await view(page, "Map");
+  await edge(page, "shop/frontend", "shop/backend").first().waitFor({ state: "attached" });
+  const before = await place(page, "shop/database[Deployment]");
+  await openFile(page, "policies/backend.yaml");
+  await retype(page, "tier: frontend", "tier: frontendx");
+  await settled(page);
+  await edge(page, "shop/frontend", "shop/backend").first().waitFor({ state: "detached" });
+  await page.locator('.map-one-sided[data-from^="shop/frontend["][data-to^="shop/backend["]').waitFor({ state: "attached" });
+  assert.equal(await place(page, "shop/database[Deployment]"), before);
+  await shot(page, "map-one-sided");
+});
+
+inBrowser("matrix: cells by keyboard, sorted, filtered by port", async ({ page }) => {
+  await example(page, "three-tier");
+  await view(page, "Matrix");
+  const grid = page.locator("[role=grid]");
+  await grid.focus();
+  await page.keyboard.press("Control+Home");
+  const active = () => grid.evaluate((g) => document.getElementById(g.getAttribute("aria-activedescendant") ?? "")?.getAttribute("aria-label"));
+  assert.match(await active(), /^kube-system\/coredns to kube-system\/coredns: all/);
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await active(), "shop/backend to shop/database: 7379");
+  await page.keyboard.press("Enter");
+  await page.locator(".matrix .map-panel .answer-good").waitFor();
+  await page.click('.matrix [aria-label="Close details"]');
+  await page.click('.matrix-column:has-text("database")');
+  assert.equal(await page.locator(".matrix-column[aria-sort=descending]").count(), 1);
+  assert.match(await page.locator(".matrix-side").first().innerText(), /backend/);
+  await page.fill('.matrix [aria-label="Port"]', "443");
+  await page.click(".matrix input[type=checkbox]");
+  assert.deepEqual(await page.locator('.matrix-cell[data-from^="shop/backend"]:not(.matrix-denied)').allInnerTexts(), ["open"]);
+});
+
+const ask = async (page, fields) => {
+  for (const [label, value] of Object.entries(fields)) {
+    const field = page.locator(".flow-field", { has: page.locator(`span:text-is("${label}")`) }).locator("input, select, textarea");
+    if ((await field.evaluate((f) => f.tagName)) === "SELECT") await field.selectOption(value);
+    else await field.fill(value);
+  }
+};
+
+inBrowser("flow: denied, why, and allowed with one click", async ({ page }) => {
+  await example(page, "three-tier");
+  await view(page, "Flow");
+  await ask(page, { From: "shop/frontend", To: "shop/database", Port: "7379" });
+  await page.locator(".answer-bad").waitFor();
+  await page.getByText("tier is `frontend`, not `backend`").waitFor();
+  const remedy = page.locator(".remedy").first();
+  await remedy.waitFor();
+  await shot(page, "flow-denied");
+  await remedy.getByRole("button", { name: "Apply" }).click();
+  await settled(page);
+  await page.locator(".answer-good").waitFor();
+  await view(page, "Map");
+  await edge(page, "shop/frontend", "shop/database").first().waitFor({ state: "attached" });
+});
+
+inBrowser("flow: a request that the proxy denies; what cannot be asked is said", async ({ page }) => {
+  await example(page, "l7-api");
+  await view(page, "Flow");
+  await ask(page, { From: "user/browser", To: "api/api", Port: "8080", Sends: "http", Path: "/docs" });
+  await page.locator(".answer-bad", { hasText: "403" }).waitFor();
+  await page.getByText("path `/docs` is not all of `/`").waitFor();
+  await page.getByRole("button", { name: "Show deciding rule" }).click();
+  assert.match(await text(page), /namespace: api/);
+  await ask(page, { Path: "/" });
+  await page.locator(".answer-good", { hasText: "Forwarded" }).waitFor();
+  await ask(page, { From: "user/nobody" });
+  await page.locator(".refusal", { hasText: "user/nobody" }).waitFor();
+  await ask(page, { Port: "0" });
+  await page.locator('.flow-form [inputmode=numeric][aria-invalid="true"]').waitFor();
+});
+
+inBrowser("compare: against a folder", async ({ page }) => {
+  await example(page, "three-tier");
+  await view(page, "Compare");
+  await page.getByText("Nothing to compare with").waitFor();
+  const root = join(import.meta.dirname, "../../examples/three-tier");
+  await page.setInputFiles('.compare input[type="file"]', root);
+  await page.getByText("no connection is different").waitFor();
+  await openFile(page, "policies/database.yaml");
+  await retype(page, 'port: "7379"', 'port: "7380"');
+  await settled(page);
+  const change = page.locator('.change[data-kind="closed"][data-from^="shop/backend["][data-to^="shop/database["]');
+  await change.waitFor();
+  await change.locator("summary").first().click();
+  assert.match(await change.innerText(), /Before allowed[\s\S]*Now denied: no rule allows it/);
+  await shot(page, "compare");
+});
+
+inBrowser("create: a policy by clicking, with all that it opens", async ({ page }) => {
+  await example(page, "three-tier");
+  await view(page, "Create");
+  const picks = page.locator(".create .pick");
+  await picks.nth(0).getByLabel("frontend").check();
+  await picks.nth(1).getByLabel("database").check();
+  await page.locator(".effects", { hasText: "shop/frontend → shop/database" }).waitFor();
+  await page.locator(".generated button.primary").click();
+  await settled(page);
+  await page.getByText("shop/frontend may reach shop/database.").waitFor();
+  await view(page, "Map");
+  await edge(page, "shop/frontend", "shop/database").first().waitFor({ state: "attached" });
+});
+
+inBrowser("recorded: what would be denied now, and what would allow it", async ({ page }) => {
+  const root = join(import.meta.dirname, "../../examples");
+  const manifests = join(root, "shop/manifests");
+  await open(page, readdirSync(manifests).map((name) => [name, readFileSync(join(manifests, name), "utf8")]));
+  await settled(page);
+  await view(page, "Recorded");
+  await page.fill(".recorded-text", readFileSync(join(root, "recorded/hubble.jsonl"), "utf8"));
+  const row = page.locator(".recorded-row", { hasText: "shop/cart → shop/catalogue" });
+  await row.getByText("denied now").waitFor();
+  await row.getByRole("button", { name: "Allow…" }).click();
+  await row.locator(".generated button.primary").click();
+  await settled(page);
+  await page.locator(".recorded-row", { hasText: "shop/cart → shop/catalogue" }).getByText("denied now").waitFor({ state: "detached" });
+  await shot(page, "recorded");
+});
