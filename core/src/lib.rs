@@ -74,3 +74,8 @@ pub mod selector;
 pub mod source;
 pub mod verify;
 pub mod yaml;
+
+/// The examples of the front page of the package are tested, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,6 +8,21 @@
 //! lets packets pass by one, and [`PolicyMaps`] writes the maps that Cilium's own
 //! programs read. Everything here needs CAP_BPF and CAP_NET_ADMIN, and says so
 //! where they are missing.
+//!
+//! ```no_run
+//! use netverdict_datapath::TableMap;
+//!
+//! # fn publish(image: &[u8], writes: &[netverdict_table::Write]) -> Result<(), netverdict_datapath::Error> {
+//! netverdict_datapath::probe()?;
+//! // Room for the table to grow to twice its size.
+//! let mut map = TableMap::create(image.len() * 2)?;
+//! map.replace(image)?;
+//! // Later, what `netverdict::compile::Publisher` says has changed.
+//! map.publish(writes)?;
+//! map.wait_for_readers()?;
+//! # Ok(())
+//! # }
+//! ```
 #![cfg(target_os = "linux")]
 #![deny(missing_docs)]
 #![warn(clippy::undocumented_unsafe_blocks)]

@@ -8,6 +8,20 @@
 //! `cargo xtask header`: the comments of exported items are written for people
 //! who program in C.
 //!
+//! From C it looks like this (`docs/c-abi.md` has a whole program, `samples/c`
+//! another one):
+//!
+//! ```c
+//! netverdict_engine *engine = NULL;
+//! netverdict_error *error = NULL;
+//! if (netverdict_engine_new(NULL, &engine, &error) ||
+//!     netverdict_engine_apply(engine, name, text, NULL, &error) ||
+//!     netverdict_engine_commit(engine, NULL, &error))
+//!     fprintf(stderr, "%s\n", netverdict_error_message(error).data);
+//! netverdict_error_free(&error);
+//! netverdict_engine_free(&engine);
+//! ```
+//!
 //! **Unsafe code.** All of it stands where a caller's pointer becomes a
 //! reference, a slice or a handle: [`mod@pointer`] and [`handle`] do that, after
 //! looking for NULL, alignment and lengths that no memory has. What they cannot

@@ -9,6 +9,23 @@
 //! [`View::new`] checks an image once and never panics; after that lookups need
 //! no checks. [`View::policy`] takes a subject's descriptor in hand, and
 //! [`PolicyView::verdict`] is the hot call.
+//!
+//! ```no_run
+//! use netverdict_table::{Direction, Question, View};
+//!
+//! # let bytes: Vec<u8> = Vec::new();
+//! let view = View::new(&bytes)?;
+//! let (tcp, port, peer) = (6, 5432, 258);
+//! // One question, whoever it is about; no subject is to be treated as a drop.
+//! let question = Question::new(0, Direction::Ingress, peer, tcp, port);
+//! let passes = view.verdict(&question).is_some_and(|answer| answer.is_allowed());
+//! // Many about one workload: take its policy in hand.
+//! if let Some(policy) = view.policy(0, Direction::Ingress) {
+//!     let answer = policy.verdict(peer, tcp, port);
+//!     println!("{} by {:?}", answer.is_allowed(), answer.match_type());
+//! }
+//! # Ok::<(), netverdict_table::TableError>(())
+//! ```
 #![no_std]
 #![deny(missing_docs)]
 #![warn(clippy::undocumented_unsafe_blocks)]
@@ -45,3 +62,8 @@ pub use question::{Answer, Direction, MatchType, Question};
 pub use reach::Reach;
 pub use view::{PolicyView, View};
 pub use write::Write;
+
+/// The examples of the front page of the package are tested, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

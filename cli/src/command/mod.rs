@@ -15,6 +15,7 @@ mod forecast;
 mod generate;
 mod identities;
 mod lsp;
+mod manual;
 mod map;
 mod policies;
 mod proxy;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Edit(edit::EditArgs),
     Lsp(lsp::LspArgs),
     Completions(completions::CompletionsArgs),
+    Manual(manual::ManualArgs),
 }
 
 /// Does it.
@@ -78,5 +80,6 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Edit(args) => edit::run(&args),
         Command::Lsp(args) => lsp::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Manual(args) => manual::run(&args),
     }
 }

@@ -80,6 +80,21 @@ impl<N: Clone + Display + Ord> Documents<N> {
     /// A text comes, or takes the place of the one with its name. The changes
     /// are to be applied before anything else is asked of a cluster: places of
     /// objects of the text before mean nothing any more.
+    ///
+    /// ```
+    /// use netverdict::cluster::{Cluster, ClusterOptions, Documents};
+    /// use netverdict::{config::Config, object::load::LoadOptions};
+    ///
+    /// let config = Config::default();
+    /// let options = LoadOptions::new(&config);
+    /// let mut documents = Documents::new();
+    /// let mut cluster = Cluster::build(config.clone(), ClusterOptions::default(), []);
+    /// let text = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}";
+    /// cluster.apply(documents.set(&"web.yaml", text, &options));
+    /// assert!(cluster.peer("shop/web").is_ok());
+    /// cluster.apply(documents.remove(&"web.yaml", &options).unwrap_or_default());
+    /// assert!(cluster.peer("shop/web").is_err());
+    /// ```
     pub fn set(&mut self, name: &N, text: &str, options: &LoadOptions<'_>) -> Vec<Change> {
         let incoming = self.read(name, text, options);
         self.apply([(name.clone(), Some(incoming))], options)

@@ -177,6 +177,21 @@ impl Cluster {
     /// With `sources` the table carries the rules behind each verdict and where
     /// they are written.
     ///
+    /// ```
+    /// use netverdict::cluster::{Cluster, ClusterOptions};
+    /// use netverdict::{config::Config, object::load, source::SourceId};
+    ///
+    /// let text = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}";
+    /// let config = Config::default();
+    /// let loaded = load::load(SourceId(0), text, &load::LoadOptions::new(&config));
+    /// let cluster = Cluster::build(config, ClusterOptions::default(), loaded.into_objects());
+    /// let table = cluster.compile(None)?;
+    /// assert_eq!(table.subjects.len(), 1);
+    /// // It says what the policy maps say, for every identity, protocol and port.
+    /// assert!(cluster.verify(&table.image, None).is_ok());
+    /// # Ok::<(), netverdict::compile::CompileError>(())
+    /// ```
+    ///
     /// # Errors
     /// When a policy does not fit into a table.
     pub fn compile(&self, sources: Option<&Sources>) -> Result<Table, CompileError> {

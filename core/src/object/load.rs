@@ -228,6 +228,17 @@ pub enum Skipped {
 }
 
 /// Loads every object of a text.
+///
+/// ```
+/// use netverdict::{config::Config, object::load, source::SourceId};
+///
+/// let text = "{apiVersion: v1, kind: Pod, metadata: {name: web}}\n---\n: not YAML\n";
+/// let config = Config::default();
+/// let loaded = load::load(SourceId(0), text, &load::LoadOptions::new(&config));
+/// // A broken document hides no other.
+/// assert_eq!(loaded.diagnostics.len(), 1);
+/// assert_eq!(loaded.into_objects().count(), 1);
+/// ```
 #[must_use]
 pub fn load(source: SourceId, text: &str, options: &LoadOptions<'_>) -> Loaded {
     let mut loader = Loader {

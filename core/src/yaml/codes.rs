@@ -27,6 +27,9 @@ pub const CHARACTER: Code = Code::new(108, Severity::Error, "unreadable characte
 pub const JSON: Code = Code::new(109, Severity::Error, "not valid JSON");
 /// Template markup that was not rendered stands where YAML should.
 pub const TEMPLATE: Code = Code::new(110, Severity::Error, "unrendered template");
+/// The text is YAML, and netverdict was built without its feature `yaml`: such
+/// a build reads JSON alone.
+pub const LEFT_OUT: Code = Code::new(111, Severity::Error, "YAML in a build that reads only JSON");
 
 /// The text is longer than [`Limits::max_bytes`](super::Limits::max_bytes).
 pub const MAX_BYTES: Code = Code::new(801, Severity::Error, "text too long");
@@ -98,6 +101,7 @@ impl Problem {
     }
 
     /// How many bytes it covers.
+    #[cfg(feature = "yaml")]
     pub(super) fn len(&self) -> usize {
         self.0.end - self.0.start
     }

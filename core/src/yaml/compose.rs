@@ -5,6 +5,7 @@
 //! merged and written keys win, and what is refused, follow go.yaml.in/yaml/v2
 //! 2.4.4 `decode.go`.
 
+use super::budget::{Budget, too_deep, too_many_nodes};
 use super::codes::{self, Problem};
 use super::event::{Event, Kind, Parser};
 use super::mapping::{Keys, Written};
@@ -15,13 +16,6 @@ use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
 use std::collections::HashMap;
-
-/// What is left of the limits that hold for a whole source.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
-    pub(super) nodes: usize,
-    pub(super) alias_bytes: usize,
-}
 
 /// Reads the first document of `text`, which begins at byte `base` of the
 /// source. Text without a document is null.
@@ -172,17 +166,6 @@ fn gather<'a>(text: &'a str, limits: &Limits, budget: &Budget) -> Result<Vec<Ite
 
 fn missing(at: usize) -> Problem {
     Problem::new(codes::SYNTAX, at, at, "a value is missing")
-}
-
-pub(super) fn too_deep(start: usize, end: usize, limits: &Limits) -> Problem {
-    let message = format!("nested deeper than {} levels", limits.max_depth);
-    Problem::new(codes::MAX_DEPTH, start, end, message)
-}
-
-pub(super) fn too_many_nodes(start: usize, end: usize, limits: &Limits) -> Problem {
-    let message = format!("more than {} values in one source", limits.max_nodes);
-    Problem::new(codes::MAX_NODES, start, end, message)
-        .help("aliases count as often as they are used; split the source or raise the limit")
 }
 
 struct Composer<'c, 'a> {

@@ -6,13 +6,27 @@
 //! that is only YAML.
 
 use super::Limits;
+use super::budget::{Budget, too_deep, too_many_nodes};
 use super::codes::{self, Problem};
-use super::compose::{Budget, too_deep, too_many_nodes};
 use super::mapping::{Keys, Written};
 use super::node::{Entry, Node, Number, Value};
-use super::scalar::json_number;
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
+
+/// A float after it was written as JSON and read again: Go writes `1e3` as
+/// `1000`, which readers take for an integer.
+pub(super) fn json_number(f: f64) -> Option<Number> {
+    if !f.is_finite() {
+        return None;
+    }
+    if f.fract() == 0.0 && f.abs() < 1e21 {
+        let text = f.to_string();
+        if let Ok(i) = text.parse() {
+            return Some(Number::Int(i));
+        }
+    }
+    Some(Number::Float(f))
+}
 
 /// Reads values from one text.
 pub(super) struct Reader<'r> {

@@ -17,6 +17,10 @@ pub(super) struct Keys {
     /// Once there are [`INDEXED_FROM`] entries.
     index: Option<HashMap<String, usize, ahash::RandomState>>,
     /// The first key that JSON does not have.
+    #[cfg_attr(
+        not(feature = "yaml"),
+        allow(dead_code, reason = "JSON has no such keys")
+    )]
     pub(super) refused: Option<Problem>,
 }
 
@@ -63,6 +67,7 @@ impl Keys {
     }
 
     /// Why JSON cannot carry the mapping.
+    #[cfg(feature = "yaml")]
     pub(super) fn unfit(&mut self) -> Option<Problem> {
         let value = self.written.values_mut().find_map(|w| w.unfit.take());
         self.refused.take().or(value)

@@ -10,6 +10,9 @@
 //! as JSON first. `testdata/yaml/cases.json` records what that library makes
 //! of 950 texts, and `core/tests/yaml_differential.rs` compares random ones.
 //!
+//! Without the feature `yaml` only JSON is read, and YAML is refused with
+//! [`LEFT_OUT`].
+//!
 //! Known differences, all on texts nobody writes:
 //! - of two keys that JSON spells alike but YAML does not (`1` and `"1"`), the
 //!   last one counts here; in Go the order of a map decides;
@@ -19,32 +22,43 @@
 //!   error here; go-yaml may stop reading before it;
 //! - the limits of [`Limits`] are lower than Go's (depth 10,000).
 
+mod budget;
 mod codes;
+#[cfg(feature = "yaml")]
 mod compose;
 mod encoding;
+#[cfg(feature = "yaml")]
 mod event;
 mod json;
 mod mapping;
 mod node;
+#[cfg(feature = "yaml")]
 mod scalar;
+#[cfg(feature = "yaml")]
 mod scan_property;
+#[cfg(feature = "yaml")]
 mod scan_scalar;
+#[cfg(feature = "yaml")]
 mod scanner;
+#[cfg(feature = "yaml")]
 mod stream;
+#[cfg(feature = "yaml")]
 mod token;
 
 pub use codes::{
-    ALIAS, CHARACTER, DUPLICATE_KEY, JSON, KEY, MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS,
-    MAX_DUPLICATE_KEYS, MAX_NODES, MAX_TAG_PREFIX, MERGE, SCALAR, SEPARATOR, SYNTAX, TEMPLATE,
+    ALIAS, CHARACTER, DUPLICATE_KEY, JSON, KEY, LEFT_OUT, MAX_ALIASES, MAX_BYTES, MAX_DEPTH,
+    MAX_DOCUMENTS, MAX_DUPLICATE_KEYS, MAX_NODES, MAX_TAG_PREFIX, MERGE, SCALAR, SEPARATOR, SYNTAX,
+    TEMPLATE,
 };
 pub use encoding::decode_utf8;
 pub use node::{Entry, Node, Number, Value};
 
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
+use budget::Budget;
 use codes::Problem;
-use compose::Budget;
 use std::ops::Range;
+#[cfg(feature = "yaml")]
 use stream::Chunk;
 
 /// How much of hostile input is read before it is refused.
@@ -168,7 +182,22 @@ impl Reader<'_> {
         !over
     }
 
+    /// Refuses the text from byte `from` on.
+    #[cfg(not(feature = "yaml"))]
+    fn yaml(&mut self, from: usize) {
+        let rest = self.text.get(from..).unwrap_or("");
+        let blank = rest.trim_start_matches('\u{FEFF}').trim_start();
+        if !blank.is_empty() {
+            let start = from + rest.len() - blank.len();
+            let message = "this is not JSON, and YAML is not part of this build";
+            let problem = Problem::new(LEFT_OUT, 0, 0, message)
+                .help("build netverdict with its feature `yaml`, or write JSON");
+            self.push(start..self.text.len(), start, Err(problem), Vec::new());
+        }
+    }
+
     /// Reads the text from byte `from` on as a stream of YAML documents.
+    #[cfg(feature = "yaml")]
     fn yaml(&mut self, from: usize) {
         for chunk in stream::split(self.text, from) {
             let mut warnings = Vec::new();
@@ -192,6 +221,7 @@ impl Reader<'_> {
         }
     }
 
+    #[cfg(feature = "yaml")]
     fn yaml_document(
         &mut self,
         range: &Range<usize>,
@@ -251,7 +281,11 @@ impl Reader<'_> {
             };
             let yaml_from = self.yaml_after(pos);
             match yaml_from {
-                Some(from) if problem.code() == JSON && self.documents.len() < 2 => {
+                Some(from)
+                    if cfg!(feature = "yaml")
+                        && problem.code() == JSON
+                        && self.documents.len() < 2 =>
+                {
                     self.budget = budget;
                     self.yaml(from);
                 }
@@ -310,7 +344,7 @@ pub(crate) fn span(source: SourceId, start: usize, end: usize) -> Span {
     Span::new(source, offset(start), offset(end))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "yaml"))]
 mod tests {
     use super::*;
 

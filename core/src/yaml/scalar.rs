@@ -5,6 +5,7 @@
 //! `resolve.go` and `decode.go`, sigs.k8s.io/yaml 1.6.0 `yaml.go` (the
 //! versions Cilium 1.20.2 is built with).
 
+use super::json::json_number;
 use super::node::{Number, Value};
 use std::borrow::Cow;
 
@@ -220,21 +221,6 @@ impl Scalar<'_> {
             Self::Null | Self::UInt(_) => None,
         }
     }
-}
-
-/// A float after it was written as JSON and read again: Go writes `1e3` as
-/// `1000`, which readers take for an integer.
-pub(super) fn json_number(f: f64) -> Option<Number> {
-    if !f.is_finite() {
-        return None;
-    }
-    if f.fract() == 0.0 && f.abs() < 1e21 {
-        let text = f.to_string();
-        if let Ok(i) = text.parse() {
-            return Some(Number::Int(i));
-        }
-    }
-    Some(Number::Float(f))
 }
 
 /// Go's `FormatFloat(f, 'g', -1, 32)` with YAML's names for the infinities.
