@@ -1,5 +1,6 @@
 //! Runs every command that the documentation shows and compares what it
 //! prints: fenced blocks that begin with `console`, lines that begin with `$ `.
+//! A block after `<!-- file: PATH -->` shows that file of the repository.
 //!
 //! `UPDATE_STORIES=1 cargo test -p netverdict-cli --test stories` writes the
 //! output anew.
@@ -69,10 +70,20 @@ fn replay(page: &str) -> (String, usize) {
     let mut replayed = String::new();
     let mut commands = 0;
     let mut in_story = false;
+    let mut file: Option<&str> = None;
+    let mut in_file = false;
     for line in page.lines() {
+        let named = line.strip_prefix("<!-- file: ");
+        file = named.and_then(|l| l.strip_suffix(" -->")).or(file);
         if line.starts_with("```") {
             in_story = line == "```console";
+            in_file = !in_file && file.is_some() && line != "```";
             replayed += &format!("{line}\n");
+            if let (true, Some(path)) = (in_file, file.take()) {
+                replayed += &std::fs::read_to_string(root().join(path)).expect(path);
+            }
+        } else if in_file {
+            // Written above.
         } else if !in_story {
             replayed += &format!("{line}\n");
         } else if let Some(command) = line.strip_prefix("$ ") {
@@ -89,7 +100,8 @@ fn check(page: &str) {
     // Some commands write files there.
     std::fs::create_dir_all(root().join("target")).expect("a folder");
     let (replayed, commands) = replay(&text);
-    assert!(commands > 0, "{page} shows no commands");
+    let in_guide = page.starts_with("docs/guide/");
+    assert!(commands > 0 || in_guide, "{page} shows no commands");
     if text == replayed {
         return;
     }
@@ -126,6 +138,32 @@ fn questions_are_answered_as_before() {
 #[test]
 fn reach_and_differences_are_shown() {
     check("cli/tests/reach.md");
+}
+
+#[test]
+fn the_guide_shows_what_is_printed() {
+    let folder = root().join("docs/guide/src");
+    let entries = std::fs::read_dir(folder).expect("the guide");
+    let mut pages: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter_map(|name| name.into_string().ok().filter(|n| n.ends_with(".md")))
+        .collect();
+    pages.sort();
+    assert!(pages.len() > 10, "{pages:?}");
+    for page in pages {
+        check(&format!("docs/guide/src/{page}"));
+    }
+}
+
+#[test]
+fn the_picture_is_the_one_that_reach_draws() {
+    let path = root().join("docs/guide/src/images/shop.svg");
+    let drawn = output_of("netverdict reach examples/shop/manifests -o svg");
+    if std::env::var_os("UPDATE_STORIES").is_some() {
+        std::fs::write(&path, &drawn).expect("the picture");
+    }
+    let shown = std::fs::read_to_string(&path).expect("the picture");
+    assert_eq!(shown, drawn, "UPDATE_STORIES=1 draws it anew");
 }
 
 #[test]

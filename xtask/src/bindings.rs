@@ -9,6 +9,9 @@ use crate::testdata;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What makes wheels, as pip names it.
+const MATURIN: &str = "maturin==1.16.0";
+
 fn skip(why: &str) -> Tally {
     println!("skipped: {why}");
     Tally {
@@ -58,8 +61,13 @@ pub(crate) fn go() -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// The Python package: a wheel, installed in an environment of its own.
-pub(crate) fn python() -> Result<Tally, String> {
+/// The folder of the environment that has maturin.
+fn environment() -> PathBuf {
+    crate::install::target_folder().join("python/venv")
+}
+
+/// The program that makes wheels; `None` when it cannot be had.
+pub(crate) fn maturin() -> Result<Option<PathBuf>, String> {
     let new_enough = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
     let mut probe = Command::new("python3");
     if !probe
@@ -67,28 +75,35 @@ pub(crate) fn python() -> Result<Tally, String> {
         .status()
         .is_ok_and(|s| s.success())
     {
-        return Ok(skip("no Python 3.11 or later with venv"));
+        return Ok(None);
     }
-    let folder = crate::install::target_folder().join("python");
-    let (environment, wheels) = (folder.join("venv"), folder.join("wheels"));
-    let program = |name: &str| environment.join("bin").join(name);
-    if !program("maturin").exists() {
+    let maturin = environment().join("bin/maturin");
+    if !maturin.exists() {
         job::run(
             Command::new("python3")
                 .args(["-m", "venv"])
-                .arg(&environment),
+                .arg(environment()),
         )?;
-        let mut pip = Command::new(program("python"));
-        if !pip
-            .args(["-m", "pip", "install", "--quiet", "maturin>=1.7,<2"])
-            .status()
-            .is_ok_and(|s| s.success())
-        {
-            return Ok(skip("maturin cannot be installed: pip install maturin"));
+        let mut pip = Command::new(environment().join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", MATURIN]);
+        if !pip.status().is_ok_and(|s| s.success()) {
+            return Ok(None);
         }
     }
+    Ok(Some(maturin))
+}
+
+/// The Python package: a wheel, installed in an environment of its own.
+pub(crate) fn python() -> Result<Tally, String> {
+    let Some(maturin) = maturin()? else {
+        return Ok(skip(
+            "no Python 3.11 or later with venv, or maturin cannot be installed",
+        ));
+    };
+    let wheels = crate::install::target_folder().join("python/wheels");
+    let program = |name: &str| environment().join("bin").join(name);
     let _ = std::fs::remove_dir_all(&wheels);
-    let mut build = Command::new(program("maturin"));
+    let mut build = Command::new(maturin);
     build.args([
         "build",
         "--quiet",

@@ -1,19 +1,23 @@
 //! Every required check, and everything that takes longer.
 
+use crate::api;
 use crate::bindings;
 use crate::conformance::{self, Run};
+use crate::dist;
 use crate::docs;
 use crate::editor;
 use crate::ffi;
 use crate::fuzz;
+use crate::guide;
 use crate::header;
+use crate::install::Profile;
 use crate::instructions;
 use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
 use crate::layer7;
-use crate::oracle;
-use crate::{bpf, sanitize, testdata, wasm, worlds};
+use crate::{bpf, sanitize, supply_chain, testdata, wasm, worlds};
+use crate::{oracle, packages};
 
 /// Scenarios in the required conformance run.
 const SCENARIOS: u64 = 200;
@@ -201,6 +205,12 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("npm package: tests", wasm::test);
     job.step("editor", editor::build);
     job.step("editor: in a browser", editor::test);
+    packages::steps(&mut job);
+    job.step("public interface", || api::run(false));
+    job.step("guide", guide::run);
+    supply_chain::steps(&mut job);
+    dist::steps(&mut job, Profile::Release, true)?;
+    job.step("dist: again, the same bytes", dist::again);
     conformance_step(&mut job, 2000, 100);
     job.step("names: a million answers", || {
         let mut test = cargo(&["test", "--release", "--package=netverdict", "--test=names"]);

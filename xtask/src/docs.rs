@@ -1,28 +1,34 @@
 //! The generated pages.
 
 use crate::job::root;
-use crate::{diagnostics, limits, rules};
+use crate::{diagnostics, diagram, limits, links, readme, rules, versions};
 
 /// Writes the pages, or complains about those that are out of date.
 pub(crate) fn run(check: bool) -> Result<(), String> {
-    let pages = [
-        ("docs/diagnostics.md", diagnostics::page()?),
-        ("analysis/codes.json", diagnostics::json()?),
-        ("docs/limits.md", limits::page()),
-        ("testdata/coverage.md", rules::page()?),
-    ];
-    for (name, text) in pages {
-        let path = root().join(name);
-        if std::fs::read_to_string(&path).ok().as_ref() == Some(&text) {
-            continue;
-        }
-        if check {
-            return Err(format!(
-                "{name} is out of date; `cargo xtask docs` writes it"
-            ));
-        }
-        std::fs::write(&path, text).map_err(|e| format!("{name}: {e}"))?;
-        println!("written: {name}");
+    // Files whose versions are written have other things written into them, too.
+    for (name, text) in versions::pages()? {
+        page(&name, &text, check)?;
     }
+    page("docs/diagnostics.md", &diagnostics::page()?, check)?;
+    page("analysis/codes.json", &diagnostics::json()?, check)?;
+    page("docs/limits.md", &limits::page(), check)?;
+    page("README.md", &readme::page()?, check)?;
+    page("testdata/coverage.md", &rules::page()?, check)?;
+    page("docs/guide/src/images/way.svg", &diagram::drawing()?, check)?;
+    links::check()
+}
+
+fn page(name: &str, text: &str, check: bool) -> Result<(), String> {
+    let path = root().join(name);
+    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        return Ok(());
+    }
+    if check {
+        return Err(format!(
+            "{name} is out of date; `cargo xtask docs` writes it"
+        ));
+    }
+    std::fs::write(&path, text).map_err(|e| format!("{name}: {e}"))?;
+    println!("written: {name}");
     Ok(())
 }

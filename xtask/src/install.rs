@@ -87,6 +87,17 @@ pub(crate) fn run(prefix: &str, profile: Profile) -> Result<(), String> {
     Ok(())
 }
 
+/// Lets pkg-config find everything from where its files are, wherever the
+/// folder goes.
+pub(crate) fn relocatable(prefix: &Path) -> Result<(), String> {
+    for library in &LIBRARIES {
+        let path = prefix.join(format!("lib/pkgconfig/{}.pc", library.pc));
+        let text = package(library, Path::new("${pcfiledir}/../.."));
+        write(&path, &text)?;
+    }
+    Ok(())
+}
+
 fn headers() -> Vec<PathBuf> {
     let files = [
         "ffi/include/netverdict.h",

@@ -1,5 +1,6 @@
 //! The jobs of this repository, each one command: `cargo xtask <job>`.
 
+mod api;
 mod bench;
 mod bench_kernel;
 mod bindings;
@@ -7,21 +8,29 @@ mod bpf;
 mod ci;
 mod conformance;
 mod diagnostics;
+mod diagram;
+mod dist;
 mod docs;
 mod editor;
 mod ffi;
 mod fuzz;
+mod guide;
 mod header;
 mod install;
 mod instructions;
 mod job;
 mod layer7;
 mod limits;
+mod links;
 mod oracle;
+mod packages;
+mod readme;
 mod rules;
 mod sanitize;
 mod scale;
+mod supply_chain;
 mod testdata;
+mod versions;
 mod wasm;
 mod worlds;
 
@@ -50,6 +59,12 @@ usage: cargo xtask <job>
   install --prefix DIR  build the C libraries and install them with headers, for pkg-config and CMake
   ffi [--long]          the C ABI in C and C++, with sanitizers, and the bindings (--long: Valgrind, ThreadSanitizer)
   header [--check]      write the C headers of ffi/include, or see that they are up to date
+  packages              the crates packed, and used by strangers; features one by one; the oldest compiler
+  dist [--quick] [--try] every package into dist/ (--try: install each and ask it a question;
+                        --quick: of what is built for tests)
+  api [--bless]         the public interface of the crates, against api/ (or write it there)
+  guide                 the guide as a book, into target/guide (installs mdBook)
+  supply-chain          licences, bans, sources, advisories (installs cargo-deny)
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
   wasm                  the npm package: built into target/npm, measured and tested (needs Node)
   editor [--build]      that package, the editor on it in target/editor/dist, and its tests in Chromium (--build: no tests)
@@ -86,6 +101,20 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
         Some("wasm") => options(arguments, &[]).and_then(|_| wasm::run()),
         Some("editor") => options(arguments, &["--build"]).and_then(|o| editor::run(!o.is_empty())),
+        Some("dist") => options(arguments, &["--quick", "--try"]).and_then(|o| {
+            let quick = o.contains(&("--quick", ""));
+            let profile = if quick {
+                install::Profile::Dev
+            } else {
+                install::Profile::Release
+            };
+            dist::run(profile, o.contains(&("--try", "")))
+        }),
+        Some("api") => options(arguments, &["--bless"])
+            .and_then(|o| one("public interface", || api::run(!o.is_empty()))),
+        Some("guide") => options(arguments, &[]).and_then(|_| one("guide", guide::run)),
+        Some("supply-chain") => options(arguments, &[]).and_then(|_| supply_chain::run()),
+        Some("packages") => options(arguments, &[]).and_then(|_| packages::run()),
         Some("scale") => options(arguments, &[]).and_then(|_| scale::scale()),
         Some("bench") => {
             let quick = options(arguments, &["--quick"]);
@@ -126,6 +155,13 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// A job of one step.
+fn one(name: &str, run: impl FnOnce() -> Result<job::Tally, String>) -> Result<bool, String> {
+    let mut job = job::Job::default();
+    job.step(name, run);
+    Ok(job.finish())
 }
 
 fn ffi_job(long: bool) -> Result<bool, String> {
