@@ -122,7 +122,18 @@ for (const [title, half] of [["Text", "text"], ["Views", "views"]] as const) {
 work.dataset.half = "text";
 document.body.append(bar.element, ...noticeElements, halves, start, work);
 
+let drawing = false;
+/** Once for all that happens before the next picture. */
 function draw(): void {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    drawNow();
+  });
+}
+
+function drawNow(): void {
   const { names, active, diagnostics } = desk;
   const empty = names.length === 0 && !desk.folder;
   if (empty !== !start.hidden) {
@@ -221,7 +232,7 @@ async function begin(): Promise<void> {
   }
   if (kept) desk.restore(kept);
   await follow();
-  draw();
+  drawNow();
 }
 
 async function follow(): Promise<void> {

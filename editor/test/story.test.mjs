@@ -12,7 +12,10 @@ const STORIES = [
   { name: "agent-sandbox", file: "policies/agent.yaml", from: "toCIDR", to: "toCidr", line: 34, code: "NV0202", marked: "toCidr", edge: ["sandbox/agent", "cidr:10.20.0.0/16"] },
 ];
 
-for (const story of STORIES) {
+/** One of them is enough for a quick check. */
+const chosen = STORIES.filter(({ name }) => name === (process.env.STORY ?? name));
+
+for (const story of chosen) {
   inBrowser(`story: ${story.name}`, async ({ page }) => {
     await example(page, story.name);
     const connection = edge(page, ...story.edge);
@@ -39,16 +42,17 @@ for (const story of STORIES) {
   });
 }
 
-inBrowser("story: one dash too many", async ({ page }) => {
-  await example(page, "three-tier-one-dash");
-  await page.locator('.problem[data-code="NV1001"][data-line="27"]').waitFor();
-  const open = edge(page, "entity:world", "shop/database");
-  await open.first().waitFor({ state: "attached" });
-  await retype(page, "- toPorts:", "  toPorts:");
-  await settled(page);
-  await page.locator('.problem[data-code="NV1001"]').waitFor({ state: "detached" });
-  await open.first().waitFor({ state: "detached" });
-});
+if (chosen.length > 1)
+  inBrowser("story: one dash too many", async ({ page }) => {
+    await example(page, "three-tier-one-dash");
+    await page.locator('.problem[data-code="NV1001"][data-line="27"]').waitFor();
+    const open = edge(page, "entity:world", "shop/database");
+    await open.first().waitFor({ state: "attached" });
+    await retype(page, "- toPorts:", "  toPorts:");
+    await settled(page);
+    await page.locator('.problem[data-code="NV1001"]').waitFor({ state: "detached" });
+    await open.first().waitFor({ state: "detached" });
+  });
 
 /** The number beside the line that an element stands in. */
 async function lineOf(page, element) {

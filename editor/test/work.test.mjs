@@ -149,6 +149,24 @@ inBrowser("formatting keeps comments, and leaves what it would harm", async ({ p
   await page.waitForSelector('.notice:has-text("cannot be read")');
 });
 
+inBrowser("the engine says what fields mean, whom they select, and what could stand there", async ({ page }) => {
+  await example(page, "three-tier");
+  await openFile(page, "policies/backend.yaml");
+  await page.hover('.cm-line:has-text("fromEndpoints") .yaml-key');
+  await page.waitForSelector('.hover:has-text("selects 1 workload: shop/frontend")');
+  await shot(page, "hover");
+  await page.click(".cm-content");
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type("  ingressDe");
+  await page.waitForSelector('.cm-tooltip-autocomplete [role=option]:has-text("ingressDeny")');
+  await shot(page, "completion");
+  // It takes no keys while it has only just come.
+  await page.waitForTimeout(200);
+  await page.keyboard.press("Enter");
+  assert.match(await text(page), /\n {2}ingressDeny: $/);
+  await settled(page);
+});
+
 inBrowser("without a network it is there after a reload", async ({ page, context }) => {
   await example(page, "three-tier");
   await page.waitForFunction(async () => {

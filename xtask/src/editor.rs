@@ -95,7 +95,7 @@ fn packages() -> Result<Option<String>, String> {
 
 /// One story: opened, broken, mended.
 pub(crate) fn story() -> Result<Tally, String> {
-    browser(&["--test-name-pattern=three-tier", "test/story.test.mjs"])
+    browser(&["test/story.test.mjs"], Some("three-tier"))
 }
 
 /// Everything.
@@ -111,10 +111,10 @@ pub(crate) fn test() -> Result<Tally, String> {
     // One after another: there are times among what they measure.
     let mut arguments = vec!["--test-concurrency=1"];
     arguments.extend(names.iter().map(String::as_str));
-    browser(&arguments)
+    browser(&arguments, None)
 }
 
-fn browser(arguments: &[&str]) -> Result<Tally, String> {
+fn browser(arguments: &[&str], story: Option<&str>) -> Result<Tally, String> {
     if !built().join("index.html").exists() {
         return Ok(wasm::skip("no editor was built"));
     }
@@ -133,5 +133,6 @@ fn browser(arguments: &[&str]) -> Result<Tally, String> {
     node.env("NETVERDICT_EDITOR", built());
     node.env("NETVERDICT_SHOTS", target_folder().join("editor/shots"));
     node.env("NETVERDICT", target_folder().join("debug/netverdict"));
+    node.envs(story.map(|name| ("STORY", name)));
     run_tests(&mut node, wasm::tap_line)
 }

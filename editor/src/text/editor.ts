@@ -1,7 +1,7 @@
 // One document at a time, to be read and written. In: documents and what is
 // known of them. Out: what somebody types.
 
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, indentWithTab } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
 import { bracketMatching, foldGutter, foldKeymap, indentUnit } from "@codemirror/language";
@@ -21,6 +21,7 @@ import {
   keymap,
   lineNumbers,
   rectangularSelection,
+  tooltips,
 } from "@codemirror/view";
 import type { Diagnostic, Fix } from "netverdict";
 import { make } from "../shell/element";
@@ -183,7 +184,6 @@ export class TextEditor {
       indentUnit.of("  "),
       bracketMatching(),
       closeBrackets(),
-      autocompletion({ activateOnTyping: true, icons: false }),
       rectangularSelection(),
       crosshairCursor(),
       highlightActiveLine(),
@@ -194,6 +194,8 @@ export class TextEditor {
       yaml(),
       look,
       styles,
+      // Beside the text there is room for them.
+      tooltips({ parent: document.body, position: "fixed" }),
       this.#host.extensions(name),
       keymap.of([...undo, ...closeBracketsKeymap, ...completionKeymap, ...searchKeymap, ...foldKeymap, ...lintKeymap, ...defaultKeymap, indentWithTab]),
       EditorView.contentAttributes.of({

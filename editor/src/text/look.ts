@@ -14,7 +14,7 @@ const highlight = HighlightStyle.define([
 ]);
 
 const theme = EditorView.theme({
-  "&": { height: "100%", backgroundColor: "var(--bg-raised)", color: "var(--text)", fontSize: "13px" },
+  "&.cm-editor": { height: "100%", backgroundColor: "var(--bg-raised)", color: "var(--text)", fontSize: "13px" },
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.55" },
   ".cm-content": { caretColor: "var(--text)", paddingBottom: "40vh" },
