@@ -52,6 +52,8 @@ export class Workspace {
   #release: () => void = () => {};
   #pending: Work | undefined;
   #timer = 0;
+  /** What was left in a hurry is newer than what is being written. */
+  #left = false;
   #failed: (error: unknown) => void;
 
   private constructor(
@@ -108,6 +110,7 @@ export class Workspace {
   /** Keeps this, soon. */
   keep(work: Work): void {
     this.#pending = work;
+    this.#left = false;
     this.#timer ||= window.setTimeout(() => void this.#write(), WAIT_MS);
   }
 
@@ -146,7 +149,6 @@ export class Workspace {
     ]);
     // What a page had to leave in a hurry is newer.
     const left = recall(FLUSHED + id);
-    forget(FLUSHED + id);
     const flushed = left === null ? undefined : parsed(left);
     const newest = flushed && flushed.when > (work?.when ?? 0) ? flushed : work;
     return newest && { ...newest, saved: saved ?? [] };
@@ -161,7 +163,7 @@ export class Workspace {
     const id = this.#id;
     const { title, active } = work;
     await this.#put("work", { id, when: Date.now(), title, active, documents: new Map(work.documents) });
-    if (!this.#timer) forget(FLUSHED + id);
+    if (!this.#left) forget(FLUSHED + id);
   }
 
   async #put(store: "work" | "saved", value: unknown, key?: string): Promise<void> {
@@ -187,6 +189,7 @@ export class Workspace {
     const work = this.#pending;
     if (!work) return;
     const { title, active } = work;
+    this.#left = true;
     // Where it is too large for this, the database has it, or nearly.
     remember(FLUSHED + this.#id, JSON.stringify({ title, active, when: Date.now(), documents: [...work.documents] }));
     void this.#write();
