@@ -217,3 +217,21 @@ inBrowser(
   },
   { viewport: { width: 800, height: 1100 } },
 );
+
+inBrowser("without an engine texts can still be written, and are kept", async ({ page, context, errors }) => {
+  await context.route("**/*.wasm", (route) => route.fulfill({ status: 404, body: "" }));
+  await open(page, [["a.yaml", POLICY]]);
+  await page.waitForSelector('.bar-of-trouble:has-text("Your texts are kept")');
+  await openFile(page, "a.yaml");
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type("# still here");
+  await context.unroute("**/*.wasm");
+  await page.click('.bar-of-trouble button:text-is("Reload")');
+  await page.waitForSelector(".bar-of-trouble:empty", { state: "attached" });
+  await ready(page);
+  assert.match(await text(page), /# still here$/);
+  await settled(page);
+  // The browser reports the files that it did not get.
+  const others = errors.splice(0).filter((error) => !error.includes("404"));
+  assert.deepEqual(others, []);
+});
