@@ -160,3 +160,61 @@ inBrowser("recorded: what would be denied now, and what would allow it", async (
   await page.locator(".recorded-row", { hasText: "shop/cart → shop/catalogue" }).getByText("denied now").waitFor({ state: "detached" });
   await shot(page, "recorded");
 });
+
+const NAMESPACES = 20;
+const large = () => {
+  const workload = (i) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app-${i}, namespace: ns-${i % NAMESPACES}}
+spec:
+  selector: {matchLabels: {app: app-${i}}}
+  template: {metadata: {labels: {app: app-${i}}}, spec: {containers: [{name: c, image: c, ports: [{containerPort: 8080}]}]}}
+`;
+  const policy = (i) => `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: p-${i}, namespace: ns-${(i % 300) % NAMESPACES}}
+spec:
+  endpointSelector: {matchLabels: {app: app-${i % 300}}}
+  ingress:
+  - fromEndpoints: [{matchLabels: {app: app-${(i * 7 + 20) % 300}, io.kubernetes.pod.namespace: ns-${((i * 7 + 20) % 300) % NAMESPACES}}}]
+    toPorts: [{ports: [{port: "8080", protocol: TCP}]}]
+`;
+  const own = (n, make, ns) => Array.from({ length: n }, (_, i) => i).filter((i) => i % NAMESPACES === ns).map(make).join("---\n");
+  return Array.from({ length: NAMESPACES }, (_, ns) => [[`app/${ns}.yaml`, own(300, workload, ns)], [`policies/${ns}.yaml`, own(500, policy, ns)]]).flat();
+};
+
+inBrowser("300 workloads, 500 policies: closed up, opened, as a matrix", async ({ t, page }) => {
+  await open(page, large());
+  await settled(page);
+  const measured = async (what, name, act) => {
+    await page.evaluate(() => performance.clearMeasures());
+    await act();
+    const found = await page.evaluate((n) => performance.getEntriesByName(n).map(({ duration, detail }) => ({ duration, detail })), name);
+    assert.ok(found.length > 0, what);
+    t.diagnostic(`${what}: ${found.map((f) => f.duration.toFixed(1)).join(", ")} ms, ${JSON.stringify(found.at(-1).detail)}`);
+  };
+  const type = async () => {
+    await page.keyboard.press("Control+End");
+    for (const key of "# one more") {
+      await page.keyboard.type(key);
+      await page.waitForTimeout(30);
+    }
+    await settled(page);
+  };
+  await openFile(page, "policies/3.yaml");
+  await page.click(".cm-content");
+  await view(page, "Map");
+  await page.locator(".map-namespace").first().waitFor();
+  assert.equal(await page.locator(".map-namespace").count(), NAMESPACES);
+  await page.click(".cm-content");
+  await measured("map, namespaces closed, as one types", "netverdict:map", type);
+  await measured("map, all namespaces opened", "netverdict:map", () => page.click("text=Open namespaces"));
+  assert.equal(await page.locator(".map-workload[data-node]").count(), 300);
+  await page.click(".cm-content");
+  await measured("map, all open, as one types", "netverdict:map", type);
+  await shot(page, "map-large");
+  await measured("matrix", "netverdict:matrix", () => view(page, "Matrix"));
+  assert.ok((await page.locator(".matrix-cell").count()) < 2000, "only what is in sight is in the page");
+  await page.click(".cm-content");
+  await measured("matrix, as one types", "netverdict:matrix", type);
+});

@@ -19,7 +19,21 @@ const PEER = /^(entity|cidr|fqdn):(.*)$/s;
 const WORKLOAD = /^([^/[\]]*)\/(.*?)(?:\[([^\]]*)\])?$/s;
 const SORT: Readonly<Record<Exclude<EndKind, "workload">, string>> = { entity: "entity", cidr: "addresses", fqdn: "DNS name" };
 
+/** Every snapshot asks for the same few hundred ends, many times each. */
+const known = new Map<string, End>();
+const KNOWN = 20_000;
+
 export function endOf(id: string): End {
+  let end = known.get(id);
+  if (!end) {
+    if (known.size >= KNOWN) known.clear();
+    end = parse(id);
+    known.set(id, end);
+  }
+  return end;
+}
+
+function parse(id: string): End {
   const peer = PEER.exec(id);
   if (peer) {
     const kind = peer[1] as Exclude<EndKind, "workload">;
@@ -42,14 +56,15 @@ export function asked(id: string): string {
   return end.kind === "fqdn" ? end.name.replace(/^\*\*?(?=\.)/, "any").replaceAll("*", "any") : nameOf(id);
 }
 
+const ORDER: Readonly<Record<EndKind, number>> = { workload: 0, entity: 1, fqdn: 2, cidr: 3 };
+
 /** Workloads by namespace and name, then entities, names, addresses. */
 export function compareEnds(a: string, b: string): number {
-  const order: Readonly<Record<EndKind, number>> = { workload: 0, entity: 1, fqdn: 2, cidr: 3 };
   const [x, y] = [endOf(a), endOf(b)];
-  return order[x.kind] - order[y.kind] || compareText(x.namespace, y.namespace) || compareText(x.name, y.name);
+  return ORDER[x.kind] - ORDER[y.kind] || compareText(x.namespace, y.namespace) || compareText(x.name, y.name);
 }
 
 const collator = new Intl.Collator("en", { numeric: true });
 export function compareText(a: string, b: string): number {
-  return collator.compare(a, b);
+  return a === b ? 0 : collator.compare(a, b);
 }

@@ -22,6 +22,7 @@ export class Drawing {
   readonly content = svg("g", { class: "map-content" }, this.boxes, this.edges, this.nodes);
   readonly #byId = new Map<string, SVGGElement>();
   readonly #states = new WeakMap<SVGGElement, string>();
+  #marked = false;
   /** Middles of all that can have focus. */
   readonly middles = new Map<string, { readonly x: number; readonly y: number }>();
 
@@ -87,12 +88,10 @@ export class Drawing {
     return this.#byId.get(id);
   }
 
-  ids(): IterableIterator<string> {
-    return this.#byId.keys();
-  }
-
   /** Puts all but these back; `null` puts nothing back. */
   mark(marked: Marked | null): void {
+    if (marked === null && !this.#marked) return;
+    this.#marked = marked !== null;
     this.content.classList.toggle("map-marking", marked !== null);
     for (const [id, g] of this.#byId) {
       const on = marked !== null && (marked.nodes.has(id) || marked.edges.has(id));

@@ -45,7 +45,8 @@ export function layOut(model: MapModel, room: { readonly width: number; readonly
 
 /** A layout for what is there now, in which what was there stays where it was; `null` when too much is different. */
 export function kept(model: MapModel, before: Layout): Layout | null {
-  const gone = [...before.nodes.keys()].filter((id) => !model.nodes.some((n) => n.id === id)).length;
+  const here = new Set(model.nodes.map((n) => n.id));
+  const gone = [...before.nodes.keys()].filter((id) => !here.has(id)).length;
   const come = model.nodes.filter((n) => !before.nodes.has(n.id));
   if (before.nodes.size === 0 || come.length + gone > Math.max(3, before.nodes.size * 0.3)) return null;
   // It was made before there was anything to arrange by.

@@ -47,6 +47,7 @@ export class MapView implements View {
   #closed: Set<string> | null = null;
   #chosen: Chosen = null;
   #current: string | null = null;
+  #roving: SVGGElement | undefined;
   #pending: Selection | null = null;
   #fitted = false;
 
@@ -150,6 +151,7 @@ export class MapView implements View {
   #redraw(softly: boolean): void {
     const connectivity = this.#snapshot?.connectivity;
     if (!connectivity) return;
+    const start = performance.now();
     const closed = this.#closed ?? closedAtFirst(connectivity);
     this.#model = mapModel(connectivity, { unrestricted: this.#unrestricted.checked, closed, oneSided: this.#sided });
     const before = this.#layout;
@@ -164,6 +166,7 @@ export class MapView implements View {
     this.#markChosen();
     this.#rove();
     if (anew && !this.#viewport.touched) this.#fit(this.#fitted);
+    performance.measure("netverdict:map", { start, detail: { nodes: this.#model.nodes.length, edges: this.#model.edges.length } });
   }
 
   #say(): void {
@@ -301,7 +304,11 @@ export class MapView implements View {
   /** One of all takes part when Tab is pressed; arrows go on from there. */
   #rove(): void {
     if (this.#current === null || !this.#drawing.element(this.#current)) this.#current = this.#model?.nodes[0]?.id ?? null;
-    for (const id of this.#drawing.ids()) this.#drawing.element(id)?.setAttribute("tabindex", id === this.#current ? "0" : "-1");
+    const now = this.#current === null ? undefined : this.#drawing.element(this.#current);
+    if (now === this.#roving) return;
+    this.#roving?.setAttribute("tabindex", "-1");
+    now?.setAttribute("tabindex", "0");
+    this.#roving = now;
   }
 
   #focused(e: FocusEvent): void {

@@ -74,6 +74,7 @@ export function isOneSided(c: Connection): boolean {
 
 /** Addresses and names are part of the world: what it may they may, too. */
 function impliedByWorld(c: Connection, world: ReadonlyMap<string, Connection>): boolean {
+  if (world.size === 0) return false;
   const [from, to] = [endOf(c.from).kind, endOf(c.to).kind];
   const outer =
     from === "cidr" || from === "fqdn"

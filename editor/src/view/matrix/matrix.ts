@@ -82,6 +82,7 @@ export class MatrixView implements View {
   #redraw(): void {
     const connectivity = this.#snapshot?.connectivity;
     if (!connectivity) return;
+    const start = performance.now();
     const port = wantedPort(this.#port.value);
     this.#port.setAttribute("aria-invalid", String(port === null && this.#port.value.trim() !== ""));
     const wish: MatrixWish = {
@@ -105,6 +106,7 @@ export class MatrixView implements View {
           ? "No workloads yet: the matrix shows who of them may reach whom, and on which ports."
           : "Nothing is left with these filters.";
     } else this.#grid.show(this.#model, this.#rowsBy, this.#columnsBy, this.#chosen && `${this.#chosen.from}>${this.#chosen.to}`);
+    performance.measure("netverdict:matrix", { start, detail: { rows: rows.length, columns: columns.length } });
   }
 
   #choose(from: string, to: string, tell: boolean): void {
