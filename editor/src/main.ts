@@ -226,8 +226,9 @@ async function begin(): Promise<void> {
   if (desk.folder) {
     const documents = await desk.folder.read();
     // After a reload: what was not saved yet.
-    if (kept && kept.title === desk.folder.title) desk.restore(kept);
-    else desk.load({ title: desk.folder.title, documents, active: null });
+    const { title } = desk.folder;
+    const left = kept?.title === title ? kept : { active: null, documents, saved: [] };
+    desk.restore({ title, active: left.active, saved: left.saved, documents: desk.folder.return(documents, left.documents) });
     return;
   }
   if (kept) desk.restore(kept);

@@ -31,15 +31,22 @@ inBrowser("a folder is edited and saved", async ({ page, errors }) => {
     await retype(page, 'port: "7379"', 'port: "7380"');
     await settled(page);
     assert.equal(readFileSync(file, "utf8"), before, "nothing is written before it is saved");
+    const other = join(folder, "shop.yaml");
+    writeFileSync(other, `${readFileSync(other, "utf8")}# meanwhile\r\n`);
     await page.reload();
     await ready(page);
     await page.waitForSelector('button.primary:text-is("Save 1 file")');
+    assert.equal(await page.getAttribute(".file.unsaved", "title"), "policies/database.yaml");
     await page.keyboard.press("Control+s");
     await page.waitForSelector('button.primary:text-is("Saved")');
     assert.equal(readFileSync(file, "utf8"), before.replace("7379", "7380"));
     // Somebody else writes it meanwhile.
     await retype(page, 'port: "7380"', 'port: "7381"');
     writeFileSync(file, `${before}# by another program\n`);
+    // Loading the page anew is no way around it.
+    await page.reload();
+    await ready(page);
+    await page.waitForSelector('button.primary:text-is("Save 1 file")');
     errors.length = 0;
     await page.keyboard.press("Control+s");
     await page.click('dialog button:text-is("Overwrite it")');
@@ -54,7 +61,7 @@ inBrowser("a folder is edited and saved", async ({ page, errors }) => {
     await page.keyboard.type("# end");
     await page.keyboard.press("Control+s");
     await page.waitForSelector('button.primary:text-is("Saved")');
-    assert.match(readFileSync(join(folder, "shop.yaml"), "utf8"), /\r\n# end$/);
+    assert.match(readFileSync(other, "utf8"), /\r\n# meanwhile\r\n# end$/);
     await page.click('[aria-label="Delete this file"]');
     assert.ok(existsSync(join(folder, "shop.yaml")));
     await page.keyboard.press("Control+s");

@@ -214,6 +214,7 @@ export class Desk implements Shell {
   }
 
   #keep(): void {
+    this.folder?.leave(this.store.all);
     this.workspace.keep({ title: this.title || this.names[0] || "", documents: this.store.all, active: this.#active });
   }
 }

@@ -2,9 +2,15 @@
 // when somebody saves. Without that server there is none.
 
 import { lineFeeds } from "../files/read";
+import { recall, remember } from "./remember";
+
+/** What a tab had not saved yet; another folder's page has another address. */
+const UNSAVED = `netverdict.unsaved ${location.pathname}`;
 
 interface Disk {
+  /** With line feeds, as the editor has it; whether the file has others. */
   readonly text: string;
+  readonly returns: boolean;
   /** What the server calls this state of the file. */
   readonly version: string;
 }
@@ -33,8 +39,8 @@ export class Folder {
     if (!response.ok) throw new Error(await response.text());
     const files = (await response.json()) as readonly { readonly name: string; readonly text: string; readonly version: string }[];
     this.#disk.clear();
-    for (const { name, text, version } of files) this.#disk.set(name, { text, version });
-    return new Map(files.map(({ name, text }) => [name, lineFeeds(text)]));
+    for (const { name, text, version } of files) this.#disk.set(name, { text: lineFeeds(text), returns: text.includes("\r\n"), version });
+    return new Map([...this.#disk].map(([name, { text }]) => [name, text]));
   }
 
   /** What of it has another text than the disk, or is not on it, or only there. */
@@ -44,14 +50,13 @@ export class Folder {
   }
 
   isUnsaved(name: string, text: string | undefined): boolean {
-    const disk = this.#disk.get(name);
-    return (disk && lineFeeds(disk.text)) !== text;
+    return this.#disk.get(name)?.text !== text;
   }
 
   /** Writes a file, or with `undefined` takes it away. */
   async save(name: string, text: string | undefined, force = false): Promise<void> {
     const disk = this.#disk.get(name);
-    const body = text !== undefined && disk?.text.includes("\r\n") ? text.replaceAll("\n", "\r\n") : text;
+    const body = text !== undefined && disk?.returns ? text.replaceAll("\n", "\r\n") : text;
     const address = `api/file/${name.split("/").map(encodeURIComponent).join("/")}`;
     const headers: Record<string, string> = { "content-type": "text/plain; charset=utf-8" };
     if (!force) headers["if-match"] = disk?.version ?? "none";
@@ -59,6 +64,27 @@ export class Folder {
     if (response.status === 409 || response.status === 412) throw new Conflict(name);
     if (!response.ok) throw new Error(`${name}: ${await response.text()}`);
     if (body === undefined) this.#disk.delete(name);
-    else this.#disk.set(name, { text: body, version: await response.text() });
+    else this.#disk.set(name, { text: lineFeeds(body), returns: body.includes("\r\n"), version: await response.text() });
+  }
+
+  /** Remembers what is not saved, for when the page is loaded anew. */
+  leave(documents: ReadonlyMap<string, string>): void {
+    const unsaved = this.unsaved(documents).map((name) => [name, this.#disk.get(name)?.version ?? ""]);
+    remember(UNSAVED, JSON.stringify(unsaved), "tab");
+  }
+
+  /** The folder as it is now, with what was not saved when the page was left. A
+   * file that was written meanwhile is a conflict when it is saved, as before. */
+  return(disk: ReadonlyMap<string, string>, left: ReadonlyMap<string, string>): Map<string, string> {
+    const documents = new Map(disk);
+    for (const [name, version] of JSON.parse(recall(UNSAVED, "tab") ?? "[]") as [string, string][]) {
+      const text = left.get(name);
+      if (text === undefined) documents.delete(name);
+      else documents.set(name, text);
+      const now = this.#disk.get(name);
+      if (version === "") this.#disk.delete(name);
+      else if (now) this.#disk.set(name, { ...now, version });
+    }
+    return documents;
   }
 }
