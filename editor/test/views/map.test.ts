@@ -108,7 +108,7 @@ test("a large layout covers nothing either, and takes no time", () => {
   assert.equal(layout.nodes.size, 301);
   const solid = [...layout.nodes.values()];
   for (const a of solid) for (const b of solid) assert.ok(a === b || !covers(a, b));
-  assert.deepEqual([...packed(model, model.edges).boxes.keys()], model.boxes);
+  assert.deepEqual([...packed(model, model.edges, 1).boxes.keys()], model.boxes);
 });
 
 test("what stays keeps its place; new ones find a free one", () => {

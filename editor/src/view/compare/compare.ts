@@ -36,6 +36,7 @@ export class CompareView implements View {
   #other: Other | null = null;
   #difference: Difference | null = null;
   #asked = "";
+  #listed = "";
 
   constructor(readonly shell: Shell) {
     const pick = el("input", { type: "file", multiple: true, webkitdirectory: true, hidden: true, "aria-label": "Folder to compare with" });
@@ -61,6 +62,8 @@ export class CompareView implements View {
       ),
       this.#body,
     );
+    // A version may have been kept since the last snapshot.
+    this.element.addEventListener("pointerenter", () => this.#list());
     // Dropped files belong to the comparison here, and not to the editor.
     this.element.addEventListener("dragover", (e) => e.preventDefault());
   }
@@ -75,6 +78,9 @@ export class CompareView implements View {
     const saved = this.shell.saved();
     const options = saved.map((s, i) => el("option", { value: String(i) }, `${s.name}, ${new Date(s.when).toLocaleString()}`));
     const own = this.#other && !saved.some((s) => s.documents === this.#other?.documents) ? [el("option", { value: "folder" }, this.#other.name)] : [];
+    const state = JSON.stringify([saved.map((s) => [s.name, s.when]), own.length]);
+    if (state === this.#listed) return;
+    this.#listed = state;
     const before = this.#versions.value;
     put(this.#versions, options.length + own.length === 0 ? el("option", { value: "" }, "no saved version") : null, own, options);
     if ([...this.#versions.options].some((o) => o.value === before)) this.#versions.value = before;

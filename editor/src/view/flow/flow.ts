@@ -30,6 +30,7 @@ export class FlowView implements View {
   #flow: Flow<ExplainedSide> | null = null;
   #asked = "";
   #timer = 0;
+  #pending: Exclude<Selection, { readonly workload: string }> | null = null;
 
   constructor(readonly shell: Shell) {
     this.#remedies = new Remedies(shell);
@@ -38,6 +39,11 @@ export class FlowView implements View {
 
   show(snapshot: Snapshot): void {
     const first = this.#snapshot === null;
+    const pending = this.#pending;
+    if (pending) {
+      this.#snapshot = snapshot;
+      this.#take(pending);
+    }
     if (this.#snapshot?.revision === snapshot.revision && this.#asked === JSON.stringify(this.#form.fields)) return;
     this.#snapshot = snapshot;
     this.#offer();
@@ -47,8 +53,18 @@ export class FlowView implements View {
 
   select(what: Selection): void {
     if ("workload" in what) return;
-    const before = this.#form.fields;
-    const port = what.port ?? this.#portTo(what.to) ?? (before.port === "" ? "80/TCP" : null);
+    // A person's own question is not to be lost by looking around: without a port it counts only if this view is shown for it.
+    if (what.port === undefined && this.element.offsetParent === null && this.#form.fields.from !== "") {
+      this.#pending = what;
+      queueMicrotask(() => (this.#pending = null));
+      return;
+    }
+    this.#take(what);
+  }
+
+  #take(what: Exclude<Selection, { readonly workload: string }>): void {
+    const given = what.port ?? "";
+    const port = given !== "" ? given : (this.#portTo(what.to) ?? (this.#form.fields.port === "" ? "80/TCP" : null));
     this.#form.set({ from: asked(what.from), to: asked(what.to), request: "none", ...(port === null ? {} : portFields(port)) });
   }
 

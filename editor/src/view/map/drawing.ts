@@ -16,13 +16,15 @@ export interface Marked {
 const LABELLED = 70;
 
 export class Drawing {
-  readonly boxes = svg("g", { class: "map-boxes" });
+  readonly backs = svg("g", { class: "map-backs" });
+  readonly heads = svg("g", { class: "map-heads" });
   readonly edges = svg("g", { class: "map-edges" });
   readonly nodes = svg("g", { class: "map-nodes" });
-  readonly content = svg("g", { class: "map-content" }, this.boxes, this.edges, this.nodes);
+  readonly content = svg("g", { class: "map-content" }, this.backs, this.edges, this.heads, this.nodes);
   readonly #byId = new Map<string, SVGGElement>();
   readonly #states = new WeakMap<SVGGElement, string>();
   #marked = false;
+  #backs = "";
   /** Middles of all that can have focus. */
   readonly middles = new Map<string, { readonly x: number; readonly y: number }>();
 
@@ -35,7 +37,7 @@ export class Drawing {
       const id = `box:${namespace}`;
       seen.add(id);
       this.middles.set(id, { x: box.x + 40, y: box.y + 14 });
-      this.#keep(id, this.boxes, `${namespace} ${box.width} ${box.height}`, (g) => drawBox(g, namespace, box), box);
+      this.#keep(id, this.heads, `${namespace} ${box.width}`, (g) => drawHead(g, namespace, box), box);
     }
     for (const node of model.nodes) {
       const box = layout.nodes.get(node.id);
@@ -44,6 +46,12 @@ export class Drawing {
       this.middles.set(node.id, { x: box.x + box.width / 2, y: box.y + box.height / 2 });
       const state = `${JSON.stringify(node)} ${box.width} ${box.height}`;
       this.#keep(node.id, this.nodes, state, (g) => drawNode(g, node, box), box);
+    }
+    const backs = model.boxes.flatMap((namespace) => layout.boxes.get(namespace) ?? []);
+    const state = backs.map((b) => `${b.x} ${b.y} ${b.width} ${b.height}`).join();
+    if (state !== this.#backs) {
+      this.#backs = state;
+      this.backs.replaceChildren(...backs.map((b) => svg("rect", { class: "map-back", x: b.x, y: b.y, width: b.width, height: b.height, rx: 8 })));
     }
     const pairs = new Set(model.edges.map((e) => `${e.from}>${e.to}`));
     this.edges.classList.toggle("map-many", model.edges.length > LABELLED);
@@ -101,15 +109,17 @@ export class Drawing {
   }
 }
 
-function drawBox(g: SVGGElement, namespace: string, box: Box): void {
+/** The box's name, above the lines that cross it. */
+function drawHead(g: SVGGElement, namespace: string, box: Box): void {
   g.setAttribute("class", "map-box");
   g.setAttribute("data-namespace", namespace);
+  const shown = clipped(namespace, (box.width - 40) / 7);
   g.append(
     ...named(
       `namespace ${namespace}: close up`,
-      svg("rect", { width: box.width, height: box.height, rx: 8 }),
+      svg("rect", { class: "map-head-room", x: 4, y: 4, width: Math.min(box.width - 8, shown.length * 7.6 + 34), height: 22, rx: 5 }),
       svg("path", { class: "map-fold", d: "M13 12l4 4 4-4" }),
-      svg("text", { x: 28, y: 19 }, clipped(namespace, (box.width - 40) / 7)),
+      svg("text", { x: 28, y: 19 }, shown),
     ),
   );
 }

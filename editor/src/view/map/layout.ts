@@ -32,14 +32,15 @@ function drawn(model: MapModel): readonly MapEdge[] {
 /** Where there is room, what is larger in it is taken: ranks from left to right, or from top to bottom. */
 export function layOut(model: MapModel, room: { readonly width: number; readonly height: number } = { width: 16, height: 9 }): Layout {
   const edges = drawn(model);
-  if (edges.length > EDGES_RANKED || model.nodes.length > NODES_RANKED) return packed(model, edges);
+  const aspect = Math.min(3, Math.max(0.5, room.width / room.height));
+  if (edges.length > EDGES_RANKED || model.nodes.length > NODES_RANKED) return packed(model, edges, aspect);
   try {
     const [across, down] = [ranked(model, edges, false), ranked(model, edges, true)];
     const scale = ({ bounds }: Layout): number => Math.min(room.width / bounds.width, room.height / bounds.height);
     return scale(down) > scale(across) * 1.1 ? down : across;
   } catch {
     // Some graphs are beyond the library.
-    return packed(model, edges);
+    return packed(model, edges, aspect);
   }
 }
 

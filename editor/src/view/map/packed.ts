@@ -6,7 +6,7 @@ import type { MapEdge, MapModel } from "./model";
 
 const APART = 34;
 
-export function packed(model: MapModel, edges: readonly MapEdge[]): Layout {
+export function packed(model: MapModel, edges: readonly MapEdge[], aspect: number): Layout {
   const nodes = new Map<string, Box>();
   const boxes = new Map<string, Box>();
   const sending = new Set(edges.map((e) => e.from));
@@ -31,7 +31,7 @@ export function packed(model: MapModel, edges: readonly MapEdge[]): Layout {
     else if (node.namespace === "") columns[sending.has(node.id) ? "left" : "right"].push(size);
   }
   const area = items.reduce((sum, i) => sum + (i.width + APART) * (i.height + APART), 0);
-  const most = Math.max(Math.sqrt(area * 1.7), ...items.map((i) => i.width));
+  const most = Math.max(Math.sqrt(area * aspect), ...items.map((i) => i.width));
   let [x, y, tallest] = [0, 0, 0];
   for (const item of items) {
     if (x > 0 && x + item.width > most) [x, y, tallest] = [0, y + tallest + APART, 0];
