@@ -85,7 +85,8 @@ export class Bar {
     const { active, store } = this.#desk;
     const text = active === null ? undefined : store.all.get(active);
     if (active === null || text === undefined) return;
-    const formatted = await format(text);
+    // Its program comes when it is first asked for; a newer editor has another.
+    const formatted = await format(text).catch(() => ({ why: "The program that formats could not be loaded: load the page anew." }));
     if ("why" in formatted) say(formatted.why);
     else if (formatted.text === text) say("It is formatted already.");
     else if (store.all.get(active) === text) store.step("format", [[active, formatted.text]]);
