@@ -83,6 +83,11 @@ export class MapView implements View {
       if (e.key === "Escape") this.#choose(null, true);
     });
     new ResizeObserver(() => {
+      // In sight for the first time: only now is there a room to arrange for.
+      if (!this.#fitted && this.#room()) {
+        this.#layout = null;
+        this.#redraw(false);
+      }
       if (!this.#fitted || !this.#viewport.touched) this.#fit(false);
     }).observe(this.#svg);
   }
