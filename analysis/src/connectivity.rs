@@ -167,6 +167,7 @@ impl<'c> Connectivity<'c> {
         denied: bool,
     ) -> impl Iterator<Item = (usize, Arc<Connection>)> + '_ {
         let from = self.entries.get(from);
+        let admitting = from.filter(|_| !denied).and_then(|f| self.admitting(f));
         let targets = from.into_iter().flat_map(move |from| {
             self.entries
                 .iter()
@@ -174,9 +175,22 @@ impl<'c> Connectivity<'c> {
                 .map(move |(n, to)| (from, n, to))
         });
         targets
+            .filter(move |(_, _, to)| {
+                let known = to.identity.and(to.class).zip(admitting.as_deref());
+                known.is_none_or(|(class, all)| all.get(class).copied().unwrap_or(true))
+            })
             .filter(|(from, _, to)| self.relevant(from, to))
             .filter(move |(from, _, to)| denied || self.may_pass(from, to))
             .map(|(from, n, to)| (n, self.between(from, to)))
+    }
+
+    /// For each class of subjects whether its ingress lets a sender in: there
+    /// are fewer of them than receivers. `None` when that depends on who looks.
+    fn admitting(&self, from: &Entry) -> Option<Vec<bool>> {
+        let sender = from.identity?;
+        let classes = self.classes.iter();
+        let admits = |c| self.side_of(c, Direction::Ingress, &from.peer, sender);
+        Some(classes.map(|c| self.passing(Some(admits(c)))).collect())
     }
 
     /// What to ask [`Cluster::flow`] about in place of a peer: one of its pods,
@@ -281,15 +295,26 @@ impl<'c> Connectivity<'c> {
         id: NumericIdentity,
     ) -> Option<SideId> {
         let columns = self.classes.get(entry.class?)?;
+        Some(self.side_of(columns, direction, peer, id))
+    }
+
+    /// The side of a class of subjects towards an identity.
+    fn side_of(
+        &self,
+        columns: &[Columns; 2],
+        direction: Direction,
+        peer: &Peer,
+        id: NumericIdentity,
+    ) -> SideId {
         let columns = match direction {
             Direction::Ingress => &columns[0],
             Direction::Egress => &columns[1],
         };
-        Some(if peer.templated().is_some() && peer.is_workload() {
+        if peer.is_workload() && peer.templated().is_some() {
             columns.templated(id)
         } else {
             columns.of(id, self.cluster.config())
-        })
+        }
     }
 
     fn passing(&self, side: Option<SideId>) -> bool {

@@ -298,6 +298,18 @@ impl PortSet {
         all
     }
 
+    /// The only one of them: protocol and port.
+    #[must_use]
+    pub fn single(&self) -> Option<(u8, u16)> {
+        match &*self.ranges() {
+            [(Some(protocol), ranges)] => match &**ranges {
+                [(first, last)] if first == last => Some((*protocol, *first)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// One of them, to ask about: protocol and port. Of protocols that are not
     /// listed it is one that nobody names.
     #[must_use]

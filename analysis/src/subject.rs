@@ -91,6 +91,9 @@ impl Columns {
         if let Some(side) = self.own.get(&identity) {
             return *side;
         }
+        if self.of_aggregate.is_empty() {
+            return self.constant;
+        }
         let aggregate = identity.aggregate(config);
         self.of_aggregate
             .get(&aggregate)
@@ -256,7 +259,15 @@ impl<'c> Compiler<'c> {
                 .or_insert_with(|| self.number(asking.side(&entries, plain(aggregate), config)));
             of_aggregate.insert(aggregate, side);
         }
-        for identity in self.identities {
+        // Where entries alone tell identities apart, those without any of their
+        // own are as their aggregate says.
+        let by_entries = !asking.unsettled && asking.redirecting.is_empty();
+        let apart: BTreeSet<NumericIdentity> = match by_entries {
+            true => entries.keys().copied().collect(),
+            false => BTreeSet::new(),
+        };
+        let apart = if by_entries { &apart } else { self.identities };
+        for identity in apart.iter().filter(|id| self.identities.contains(id)) {
             let aggregate = identity.aggregate(config);
             let key = asking.column(&entries, *identity, aggregate, config);
             let side = match known.get(&key) {

@@ -221,6 +221,7 @@ pub(crate) fn generate(session: &Session, request: &str) -> Result<JsGenerated, 
             RequestKind::NetworkPolicy => Kind::Kubernetes,
         },
         namespaces: request.namespaces.clone(),
+        ..Scope::default()
     };
     let (needs, left_out, malformed) = match &request.recording {
         Some(text) => {
@@ -281,13 +282,8 @@ fn wish(cluster: &Cluster, request: &Request) -> Result<Vec<Need>, String> {
     let needs = request.ports.iter().map(|port| {
         let asked = AskedFlow::new(&request.from, &request.to, port);
         let found = asked.find(cluster).map_err(|e| e.to_string())?;
-        let need = Need {
-            from: found.from,
-            to: found.to,
-            protocol: found.protocol,
-            port: found.port,
-            evidence: String::new(),
-        };
+        let port = (found.protocol, found.port);
+        let need = Need::port(found.from, found.to, port, String::new());
         Ok(behind_service(cluster, need))
     });
     needs.collect()

@@ -155,29 +155,38 @@ pub(crate) fn programs() -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// The program that docs/c-abi.md begins with.
+/// The programs of docs/c-abi.md, and a part of what each prints.
+const DOCUMENTED: [&str; 2] = [
+    "\"verdict\":\"default-deny\"",
+    "5432: passes\n5433: is dropped\n",
+];
+
 fn documented(bench: &Bench) -> Result<Tally, String> {
     let page = root().join("docs/c-abi.md");
     let page = std::fs::read_to_string(&page).map_err(|e| format!("{}: {e}", page.display()))?;
-    let code = page
-        .split("```c\n")
-        .nth(1)
-        .and_then(|c| c.split("```").next());
-    let source = bench.out.join("documented.c");
-    let code = code.ok_or("docs/c-abi.md has no program in C")?;
-    std::fs::write(&source, code).map_err(|e| format!("{}: {e}", source.display()))?;
-    let program = bench.out.join("documented");
-    let mut cc = command("cc", &["-std=c99"]);
-    cc.args(WARNINGS).args(SANITIZED);
-    cc.arg("-I").arg(bench.prefix.join("include")).arg(&source);
-    cc.arg(bench.lib().join("libnetverdict.a")).args(SYSTEM);
-    cc.arg("-o").arg(&program);
-    job::run(&mut cc)?;
-    let text = output(&mut Command::new(program))?;
-    if !text.contains("\"verdict\":\"default-deny\"") {
-        return Err(format!("the program of docs/c-abi.md says {text}"));
+    let blocks = page.split("```c\n").skip(1);
+    let blocks: Vec<&str> = blocks.filter_map(|b| b.split("```").next()).collect();
+    if blocks.len() != DOCUMENTED.len() {
+        return Err(format!("docs/c-abi.md has {} programs in C", blocks.len()));
     }
-    Ok(Tally::ONE)
+    let mut tally = Tally::default();
+    for (number, (code, expected)) in blocks.into_iter().zip(DOCUMENTED).enumerate() {
+        let source = bench.out.join(format!("documented-{number}.c"));
+        std::fs::write(&source, code).map_err(|e| format!("{}: {e}", source.display()))?;
+        let program = bench.out.join(format!("documented-{number}"));
+        let mut cc = command("cc", &["-std=c99"]);
+        cc.args(WARNINGS).args(SANITIZED);
+        cc.arg("-I").arg(bench.prefix.join("include")).arg(&source);
+        cc.arg(bench.lib().join("libnetverdict.a")).args(SYSTEM);
+        cc.arg("-o").arg(&program);
+        job::run(&mut cc)?;
+        let text = output(&mut Command::new(program))?;
+        if !text.contains(expected) {
+            return Err(format!("program {number} of docs/c-abi.md says {text}"));
+        }
+        tally += Tally::ONE;
+    }
+    Ok(tally)
 }
 
 /// The library of tables says the same as the header without a library.

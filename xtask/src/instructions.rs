@@ -2,7 +2,7 @@
 //!
 //! In: `table/examples/lookups.rs` and `table/tests/c/lookups.c`, and Valgrind.
 //! Out: how many instructions each way of asking takes, against the most that
-//! it may. Each program runs twice, once with twice as many rounds: the
+//! it may, and in C against Rust. Each program runs twice, once with twice as many rounds: the
 //! difference is the lookups and nothing else, and the same in every run with
 //! one compiler. Skipped, and counted as such, without Valgrind or a C compiler,
 //! and on processors for which no bounds are recorded.
@@ -58,6 +58,9 @@ const WAYS: [Way; 13] = [
     way(C, "table", "prefixes", 141.0),
 ];
 
+/// What C may take of the instructions that Rust takes for the same lookup.
+const MOST_OF_RUST: f64 = 1.15;
+
 /// Rounds over all questions; the second run has twice as many.
 const TIMES: u32 = 20;
 const QUESTIONS: u32 = 1024;
@@ -102,7 +105,36 @@ pub(crate) fn check() -> Result<Tally, String> {
             skipped: 0,
         };
     }
+    for way in WAYS.iter().filter(|w| w.language == C) {
+        let of = |language: Language| {
+            let name = name(language, way.way, way.questions);
+            counts.iter().find(|c| c.name == name)
+        };
+        let (Some(c), Some(rust)) = (of(C), of(Rust)) else {
+            continue;
+        };
+        let more = c.instructions / rust.instructions;
+        let over = more > MOST_OF_RUST;
+        let verdict = if over { "TOO MANY" } else { "fine" };
+        println!(
+            "{:<32}{:>7.1} %, at most {:.1} %: {verdict}",
+            format!("{} beside Rust", c.name),
+            100.0 * more,
+            100.0 * MOST_OF_RUST
+        );
+        tally += Tally {
+            passed: u64::from(!over),
+            failed: u64::from(over),
+            skipped: 0,
+        };
+    }
     Ok(tally)
+}
+
+/// What a way is called.
+fn name(language: Language, way: &str, questions: &str) -> String {
+    let before = if language == Rust { "" } else { "C: " };
+    format!("{before}{way}, {questions}")
 }
 
 /// The counts as lines of a table in Markdown; why not, where they cannot be
@@ -153,12 +185,7 @@ pub(crate) fn count() -> Result<Result<Vec<Count>, String>, String> {
         let (once, twice) = (collected(TIMES)?, collected(2 * TIMES)?);
         let lookups = f64::from(TIMES * QUESTIONS);
         counts.push(Count {
-            name: format!(
-                "{}{}, {}",
-                if way.language == Rust { "" } else { "C: " },
-                way.way,
-                way.questions
-            ),
+            name: name(way.language, way.way, way.questions),
             instructions: (twice - once) as f64 / lookups,
             most: way.most,
         });

@@ -89,6 +89,27 @@ fn fields_have_docs_and_selectors_say_whom_they_select() {
 }
 
 #[test]
+fn network_policies_have_docs_and_proposals_too() {
+    let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: a\n  namespace: shop\nspec:\n";
+    let policy = format!(
+        "{head}  podSelector:\n    matchLabels:\n      app: web\n  ingress:\n  - from:\n    - namespaceSelector: {{}}\n    ports:\n    - port: 80\n      endPort: 90\n"
+    );
+    let text = shown(&policy, "podSelector").expect("a text");
+    assert!(text.contains("the pods the policy applies to"), "{text}");
+    assert!(text.contains("selects 1 workload: `shop/web`"), "{text}");
+    for field in ["matchLabels", "from", "namespaceSelector", "endPort"] {
+        let text = shown(&policy, field).expect(field);
+        assert!(text.starts_with(&format!("**{field}**: ")), "{text}");
+    }
+    let fields = proposed(&format!("{head}  ingress:\n  - |"));
+    assert_eq!(fields, ["from", "ports"]);
+    let fields = proposed(&format!("{head}  egress:\n  - to:\n    - |"));
+    assert_eq!(fields, ["ipBlock", "namespaceSelector", "podSelector"]);
+    let words = proposed(&format!("{head}  policyTypes:\n  - |"));
+    assert!(words.contains(&"Egress".to_owned()), "{words:?}");
+}
+
+#[test]
 fn what_exists_is_proposed() {
     let head = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata:\n  name: a\nspec:\n";
     let fields = proposed(&format!("{head}  |"));

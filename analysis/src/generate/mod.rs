@@ -1,24 +1,30 @@
 //! Policies that allow what is needed, and no more.
 //!
-//! In: a cluster and [`Need`]s: recorded connections or wishes. Out: policies
-//! as YAML, one for each workload, grouped and commented with their evidence;
+//! In: a cluster and [`Need`]s: recorded or observed connections, or wishes.
+//! Out: policies as YAML, one for each workload, grouped and commented with their evidence;
 //! and a [`Proof`]: which needs they meet, and what else they open, by the
 //! same engine that answers everything else.
 
 mod draft;
 mod labels;
+mod observed;
 mod proof;
+mod requests;
 mod write;
 
+pub use observed::{Observed, needs_of_connections};
 pub use proof::{Opened, Proof, Unmet, prove};
+pub use requests::Requests;
 
+use crate::ports::PortSet;
 use crate::recorded::{Outcome, Placement, Recording, Seen, question, workload};
 use draft::Drafts;
-use netverdict::cluster::{Cluster, Peer, Target};
+use ipnet::IpNet;
+use netverdict::cluster::{Cluster, Endpoint, Peer, Target};
 use netverdict::label::LabelSet;
 use netverdict::object::Object;
 use netverdict::object::network_policy::IntOrString;
-use netverdict::rule::protocol;
+use netverdict::rule::{Direction, protocol as protocols};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,12 +46,46 @@ pub struct Need {
     pub from: Peer,
     /// Who receives.
     pub to: Peer,
-    /// IP protocol number.
-    pub protocol: u8,
-    /// Destination port, or ICMP type.
-    pub port: u16,
+    /// On which ports.
+    pub ports: PortSet,
+    /// What of it.
+    pub terms: Terms,
+    /// Prefixes within an end's addresses that are not meant.
+    pub except: Vec<IpNet>,
+    /// Policies of which ends are to say it: of the sender, of the receiver.
+    pub written: [bool; 2],
     /// How somebody knows: `12 flows, first hubble.jsonl:3`.
     pub evidence: String,
+}
+
+/// On which terms a connection is to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// It is enough that it gets through.
+    Any,
+    /// As somebody observed it.
+    Exactly {
+        /// What proxies let through.
+        requests: Requests,
+        /// Peers authenticate each other first.
+        authenticated: bool,
+    },
+}
+
+impl Need {
+    /// One port, on any terms. For ICMP it is a type.
+    #[must_use]
+    pub fn port(from: Peer, to: Peer, (protocol, port): (u8, u16), evidence: String) -> Self {
+        Self {
+            from,
+            to,
+            ports: PortSet::range(protocol, port, port),
+            terms: Terms::Any,
+            except: Vec::new(),
+            written: [true, true],
+            evidence,
+        }
+    }
 }
 
 /// Whom to write policies for.
@@ -56,6 +96,8 @@ pub struct Scope {
     /// Namespaces whose workloads get policies; empty for all but
     /// `kube-system`.
     pub namespaces: BTreeSet<String>,
+    /// Pods that are closed in a direction even if nothing needs it.
+    pub closed: Vec<(Arc<Endpoint>, Direction)>,
 }
 
 impl Scope {
@@ -118,12 +160,9 @@ pub fn needs_of(
             Ok(flow) => {
                 // The pods of one workload need the same.
                 let (from, to) = (workload(flow.from), workload(flow.to));
-                let need = || Need {
-                    from: flow.from.clone(),
-                    to: flow.to.clone(),
-                    protocol: flow.protocol,
-                    port: flow.port,
-                    evidence: String::new(),
+                let need = || {
+                    let port = (flow.protocol, flow.port);
+                    Need::port(flow.from.clone(), flow.to.clone(), port, String::new())
                 };
                 let key = (from, to, flow.protocol, flow.port);
                 match needs.get_mut(&key) {
@@ -153,6 +192,9 @@ pub fn needs_of(
 /// its port where the pods have another.
 #[must_use]
 pub fn behind_service(cluster: &Cluster, mut need: Need) -> Need {
+    let Some((protocol, asked)) = need.ports.single() else {
+        return need;
+    };
     for object in cluster.objects() {
         let Object::Service(service) = object else {
             continue;
@@ -185,15 +227,15 @@ pub fn behind_service(cluster: &Cluster, mut need: Need) -> Need {
                 if e.namespace == object.namespace()
                     && serves(&e.labels, &e.other_labels)
                     && !e.ports.is_empty()
-                    && e.ports.iter().all(|p| p.port != need.port) =>
+                    && e.ports.iter().all(|p| p.port != asked) =>
             {
                 Arc::clone(e)
             }
             _ => continue,
         };
         let port = service.ports.iter().find(|p| {
-            let number = protocol::number(&p.protocol).unwrap_or(protocol::TCP);
-            i32::from(need.port) == p.port.value && number == need.protocol
+            let number = protocols::number(&p.protocol).unwrap_or(protocols::TCP);
+            i32::from(asked) == p.port.value && number == protocol
         });
         let Some(port) = port else { continue };
         let target = match port.target_port.as_ref().map(|t| &t.value) {
@@ -202,17 +244,17 @@ pub fn behind_service(cluster: &Cluster, mut need: Need) -> Need {
                 let named = backend.ports.iter().find(|p| p.name == *name);
                 named.map(|p| p.port)
             }
-            None => Some(need.port),
+            None => Some(asked),
         };
         let Some(target) = target.filter(|t| *t != 0) else {
             continue;
         };
         let service = format!("{}/{}", object.namespace(), object.name());
         need.evidence = match need.evidence.is_empty() {
-            true => format!("port {} of service {service}", need.port),
-            false => format!("{}; port {} of service {service}", need.evidence, need.port),
+            true => format!("port {asked} of service {service}"),
+            false => format!("{}; port {asked} of service {service}", need.evidence),
         };
-        need.port = target;
+        need.ports = PortSet::range(protocol, target, target);
         need.to = Peer {
             text: backend.to_string(),
             target: Target::Endpoint(backend),
@@ -229,6 +271,9 @@ pub fn generate(cluster: &Cluster, needs: &[Need], scope: &Scope) -> Generated {
     let mut drafts = Drafts::new(cluster, scope, &names);
     for need in needs {
         drafts.add(need);
+    }
+    for (endpoint, direction) in &scope.closed {
+        drafts.close(endpoint, *direction);
     }
     drafts.write()
 }

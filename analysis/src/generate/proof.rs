@@ -3,9 +3,9 @@
 //! In: a cluster, needs, and policies. Out: the needs they meet and those they
 //! do not, with why; every connection that they open and nobody needs.
 
-use super::{Generated, Need};
+use super::{Generated, Need, Terms};
 use crate::connectivity::{Connectivity, Options, longest};
-use crate::peer::{PeerKind, learn_stand_ins};
+use crate::peer::{PeerKind, StandIns, learn_stand_ins};
 use crate::ports::PortSet;
 use netverdict::cluster::{Change, Cluster, Flow, Target};
 use netverdict::object::Object;
@@ -76,38 +76,37 @@ pub fn prove(
     }
     let objects: Vec<Object> = loaded.into_objects().collect();
     let subjects: BTreeSet<String> = generated.policies.iter().map(|(n, _)| n.clone()).collect();
-    let stand_ins = learn_stand_ins(cluster);
-    let options = Options {
-        stand_ins,
-        ..Options::default()
-    };
-    let before = snapshot(&Connectivity::new(cluster, &options), &subjects, None);
-    cluster.apply(objects.into_iter().map(|o| Change::Upsert(Box::new(o))));
-    for need in needs {
-        let flow = Flow {
-            from: &need.from,
-            to: &need.to,
-            protocol: need.protocol,
-            port: need.port,
-            icmp_code: None,
-            untracked_fragment: false,
-        };
-        let answer = cluster.flow(&flow);
-        if answer.overall.is_allowed() {
-            proof.met += 1;
-            continue;
+    let options = |cluster: &mut Cluster, stand_ins: &StandIns| {
+        let mut stand_ins = stand_ins.clone();
+        stand_ins.extend(learn_stand_ins(cluster));
+        Options {
+            stand_ins,
+            ..Options::default()
         }
-        let sides = [&answer.egress, &answer.ingress].into_iter().flatten();
-        let side = sides.into_iter().find(|s| !s.decision.is_allowed());
-        proof.unmet.push(Unmet {
-            need: format!("{} → {} {}", need.from, need.to, need.port),
-            found: answer.overall.to_string(),
-            rules: side.map(|s| s.rules.clone()).unwrap_or_default(),
-        });
-    }
+    };
+    let first = options(cluster, &StandIns::new());
+    let before = snapshot(&Connectivity::new(cluster, &first), &subjects, None);
+    cluster.apply(objects.into_iter().map(|o| Change::Upsert(Box::new(o))));
+    // Names that only the new policies speak of.
+    let options = options(cluster, &first.stand_ins);
     let after = Connectivity::new(cluster, &options);
+    for need in needs {
+        match unmet(&after, need) {
+            None => proof.met += 1,
+            Some(why) => proof.unmet.push(why),
+        }
+    }
+    // Who says all that is open says what is closed.
+    let exactly = needs
+        .iter()
+        .any(|n| matches!(n.terms, Terms::Exactly { .. }));
+    let before = if exactly { Open::new() } else { before };
     let needed = needed(&after, needs);
     for ((from, to), ports) in snapshot(&after, &subjects, Some(&before)) {
+        // A pod's own node always reaches it.
+        if exactly && from == "entity:host" {
+            continue;
+        }
         let wanted = needed.get(&(from.clone(), to.clone()));
         let more = wanted.map_or_else(|| ports.clone(), |w| ports.difference(w));
         if !more.is_empty() {
@@ -119,6 +118,72 @@ pub fn prove(
         }
     }
     proof
+}
+
+/// Why a need is not met.
+fn unmet(after: &Connectivity<'_>, need: &Need) -> Option<Unmet> {
+    let said = |found: String, rules: Vec<Arc<Rule>>| {
+        let need = format!("{} → {} {}", need.from, need.to, need.ports);
+        Some(Unmet { need, found, rules })
+    };
+    let asked = |(protocol, port): (u8, u16)| {
+        after.cluster().flow(&Flow {
+            from: &need.from,
+            to: &need.to,
+            protocol,
+            port,
+            icmp_code: None,
+            untracked_fragment: false,
+        })
+    };
+    let deciding = |answer: &netverdict::cluster::FlowAnswer| {
+        let sides = [&answer.egress, &answer.ingress].into_iter().flatten();
+        let side = sides.into_iter().find(|s| !s.decision.is_allowed());
+        side.map(|s| s.rules.clone()).unwrap_or_default()
+    };
+    let (requests, authenticated) = match (&need.terms, need.ports.single()) {
+        (Terms::Any, Some(port)) => {
+            let answer = asked(port);
+            return match answer.overall.is_allowed() {
+                true => None,
+                false => said(answer.overall.to_string(), deciding(&answer)),
+            };
+        }
+        (Terms::Any, None) => (None, false),
+        (
+            Terms::Exactly {
+                requests,
+                authenticated,
+            },
+            _,
+        ) => (Some(requests.lines()), *authenticated),
+    };
+    let number = |peer| name_of(after, peer).and_then(|n| after.find(&n));
+    let (Some(from), Some(to)) = (number(&need.from), number(&need.to)) else {
+        return said("no rule names it".to_owned(), Vec::new());
+    };
+    let connection = after.connection(from, to)?;
+    let missing = need.ports.difference(&connection.open());
+    if let Some(port) = missing.example() {
+        let rules = deciding(&asked(port));
+        return said(format!("{missing} stays closed"), rules);
+    }
+    let requests = requests?;
+    for (terms, ports) in connection.by_terms() {
+        let common = ports.intersection(&need.ports);
+        let lines: BTreeSet<String> = terms.requests().into_iter().collect();
+        if !common.is_empty() && (lines != requests || terms.authenticated() != authenticated) {
+            let found = match terms.brief() {
+                brief if brief.is_empty() => "without conditions".to_owned(),
+                brief => brief,
+            };
+            return said(
+                format!("{common} is open on other terms: {found}"),
+                Vec::new(),
+            );
+        }
+    }
+    None
 }
 
 type Open = BTreeMap<(String, String), PortSet>;
@@ -171,40 +236,42 @@ fn snapshot(all: &Connectivity<'_>, subjects: &BTreeSet<String>, before: Option<
     open
 }
 
+/// What a peer of a need is called.
+fn name_of(all: &Connectivity<'_>, peer: &netverdict::cluster::Peer) -> Option<String> {
+    match &peer.target {
+        Target::Endpoint(e) => {
+            let number = all.peer_of(e)?;
+            all.peers().get(number).map(|p| p.name.clone())
+        }
+        // Both families together, when no policy tells them apart.
+        Target::Entity(name) => Some(format!("entity:{name}")),
+        Target::Prefix(prefix) => longest(all.peers(), prefix).map(|p| p.name.clone()),
+        Target::Address(ip) => {
+            let names = &all.cluster().options().resolved_names;
+            let name = names
+                .iter()
+                .find(|(_, ips)| ips.contains(ip))
+                .map(|(n, _)| n);
+            let peers = all.peers();
+            let by_name = peers
+                .iter()
+                .find(|p| matches!((&p.kind, name), (PeerKind::Name(own), Some(n)) if own == n));
+            let by_address = || longest(peers, &(*ip).into());
+            by_name.or_else(by_address).map(|p| p.name.clone())
+        }
+        Target::Name(name) => Some(format!("fqdn:{name}")),
+    }
+}
+
 /// The ports of every need, by the names of its ends.
 fn needed(all: &Connectivity<'_>, needs: &[Need]) -> Open {
     let mut found = Open::new();
-    let name = |peer: &netverdict::cluster::Peer| -> Option<String> {
-        match &peer.target {
-            Target::Endpoint(e) => {
-                let number = all.peer_of(e)?;
-                all.peers().get(number).map(|p| p.name.clone())
-            }
-            Target::Entity(name) => Some(format!("entity:{name}")),
-            Target::Prefix(prefix) => longest(all.peers(), prefix).map(|p| p.name.clone()),
-            Target::Address(ip) => {
-                let names = &all.cluster().options().resolved_names;
-                let name = names
-                    .iter()
-                    .find(|(_, ips)| ips.contains(ip))
-                    .map(|(n, _)| n);
-                let peers = all.peers();
-                let by_name = peers.iter().find(
-                    |p| matches!((&p.kind, name), (PeerKind::Name(own), Some(n)) if own == n),
-                );
-                let by_address = || longest(peers, &(*ip).into());
-                by_name.or_else(by_address).map(|p| p.name.clone())
-            }
-            Target::Name(name) => Some(format!("fqdn:{name}")),
-        }
-    };
     for need in needs {
-        let (Some(from), Some(to)) = (name(&need.from), name(&need.to)) else {
+        let (Some(from), Some(to)) = (name_of(all, &need.from), name_of(all, &need.to)) else {
             continue;
         };
-        let one = PortSet::range(need.protocol, need.port, need.port);
         let known = found.entry((from, to)).or_insert_with(PortSet::none);
-        *known = known.union(&one);
+        *known = known.union(&need.ports);
     }
     found
 }

@@ -236,3 +236,196 @@ spec:
     };
     assert!(cluster.flow(&flow).overall.is_allowed());
 }
+
+/// The connections of one cluster, asked of another that has its workloads.
+fn regenerated(
+    of: &Cluster,
+    kind: Kind,
+    edit: impl Fn(&str) -> String,
+) -> (Cluster, Proof, String) {
+    let observed = edit(&crate::json::connectivity(of, false, false, false).unwrap());
+    let mut cluster = shop("");
+    let evidence = |n: usize| format!("connection {n}");
+    let asked = needs_of_connections(&cluster, &observed, &evidence).unwrap();
+    let scope = Scope {
+        kind,
+        closed: asked.closed,
+        namespaces: ["shop", "other", "kube-system"].map(str::to_owned).into(),
+    };
+    let mut generated = generate(&cluster, &asked.needs, &scope);
+    generated.left_out.extend(asked.left_out);
+    let yaml = generated.yaml();
+    let proof = prove(&mut cluster, &asked.needs, &generated, SourceId(1));
+    assert_eq!(generated.left_out, Vec::<String>::new(), "{yaml}");
+    (cluster, proof, yaml)
+}
+
+/// Connections of one form: what only policies of one cluster name is nothing
+/// that the other has to say.
+fn connections(of: &Cluster) -> Vec<serde_json::Value> {
+    let text = crate::json::connectivity(of, false, false, false).unwrap();
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut rows = all["connections"].as_array().unwrap().clone();
+    for row in &mut rows {
+        for state in ["egress", "ingress"] {
+            row.as_object_mut().unwrap().remove(state);
+        }
+    }
+    rows
+}
+
+const OBSERVED: &str = "---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {tier: front}}
+  ingress:
+  - fromEndpoints: [{matchLabels: {app: web}}]
+    authentication: {mode: required}
+    toPorts:
+    - ports: [{port: \"8080\", protocol: TCP}]
+      rules: {http: [{method: GET, path: /items/.*, host: api.example.com}, {method: PUT}]}
+  - fromCIDRSet: [{cidr: 192.0.2.0/24, except: [192.0.2.128/25]}]
+    toPorts: [{ports: [{port: \"9000\", endPort: 9100, protocol: TCP}, {port: \"53\", protocol: UDP}]}]
+  - fromEntities: [remote-node]
+    icmps: [{fields: [{type: 8, family: IPv4}]}]
+  egress: [{}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: worker, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {tier: worker}}
+  ingress: [{}]
+  egress:
+  - toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]
+    toPorts: [{ports: [{port: \"53\", protocol: UDP}], rules: {dns: [{matchPattern: \"*.example.com\"}]}}]
+  - toFQDNs: [{matchPattern: \"*.example.com\"}]
+    toPorts: [{ports: [{port: \"443\", protocol: TCP}]}]
+  - toEntities: [world]
+    toPorts: [{ports: [{port: \"0\", protocol: SCTP}]}]
+";
+
+#[test]
+fn connections_become_policies_that_make_the_same_connections() {
+    let old = shop(OBSERVED);
+    let (_, proof, yaml) = regenerated(&old, Kind::Cilium, str::to_owned);
+    let new = shop(&format!("---\n{yaml}"));
+    assert!(proof.is_complete(), "{proof:#?}\n{yaml}");
+    for part in [
+        "endPort: 9100",
+        "except:",
+        "mode: required",
+        "host: api.example.com",
+        "egress:\n  - {}",
+    ] {
+        assert!(yaml.contains(part), "{part}: {yaml}");
+    }
+    assert_eq!(connections(&old), connections(&new), "{yaml}");
+}
+
+#[test]
+fn without_policies_nothing_is_to_be_written() {
+    let (_, proof, yaml) = regenerated(&shop(""), Kind::Cilium, str::to_owned);
+    assert!(proof.is_complete(), "{proof:?}");
+    assert_eq!(yaml, "");
+}
+
+#[test]
+fn a_connection_that_was_taken_out_is_closed() {
+    let without = |text: &str| {
+        let mut all: serde_json::Value = serde_json::from_str(text).unwrap();
+        let rows = all["connections"].as_array_mut().unwrap();
+        let before = rows.len();
+        rows.retain(|r| {
+            r["from"] != "shop/web[Deployment]" || r["to"] != "shop/worker[Deployment]"
+        });
+        assert_eq!(rows.len(), before - 1);
+        all.to_string()
+    };
+    for kind in [Kind::Cilium, Kind::Kubernetes] {
+        let observed = shop("");
+        let text = crate::json::connectivity(&observed, false, false, false).unwrap();
+        let mut cluster = shop("");
+        let asked = needs_of_connections(&cluster, &without(&text), &|_| String::new()).unwrap();
+        let scope = Scope {
+            kind,
+            ..Scope::default()
+        };
+        let generated = generate(&cluster, &asked.needs, &scope);
+        let proof = prove(&mut cluster, &asked.needs, &generated, SourceId(1));
+        let closed = netverdict::cluster::Flow {
+            from: &cluster.peer("shop/web").unwrap(),
+            to: &cluster.peer("shop/worker").unwrap(),
+            protocol: 6,
+            port: 9090,
+            icmp_code: None,
+            untracked_fragment: false,
+        };
+        assert!(!cluster.flow(&closed).overall.is_allowed());
+        if kind == Kind::Cilium {
+            assert!(proof.is_complete(), "{proof:?}\n{}", generated.yaml());
+        } else {
+            // Nodes are nothing that a NetworkPolicy can name.
+            let nodes = generated.left_out.iter().all(|l| l.contains("cannot name"));
+            assert!(nodes && !generated.left_out.is_empty(), "{generated:?}");
+        }
+    }
+}
+
+#[test]
+fn other_terms_are_no_answer_to_a_need() {
+    // The policy that is there lets more through than was observed.
+    let wide = OBSERVED.replace(
+        "rules: {http: [{method: GET, path: /items/.*, host: api.example.com}, {method: PUT}]}",
+        "",
+    );
+    let observed = crate::json::connectivity(&shop(OBSERVED), false, false, false).unwrap();
+    let mut cluster = shop(&wide);
+    let asked = needs_of_connections(&cluster, &observed, &|_| String::new()).unwrap();
+    let generated = generate(
+        &cluster,
+        &asked.needs,
+        &Scope {
+            closed: asked.closed,
+            ..Scope::default()
+        },
+    );
+    let proof = prove(&mut cluster, &asked.needs, &generated, SourceId(1));
+    let found: Vec<&str> = proof.unmet.iter().map(|u| u.found.as_str()).collect();
+    assert!(
+        found
+            .iter()
+            .any(|f| f.contains("8080/TCP is open on other terms")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn texts_that_are_no_connections_are_refused() {
+    let cluster = shop("");
+    let read = |text: &str| needs_of_connections(&cluster, text, &|_| String::new());
+    assert!(read("[]").is_err());
+    assert!(
+        read(r#"{"namespaces":["shop"],"connections":[]}"#)
+            .unwrap_err()
+            .contains("--by")
+    );
+    let row = |ports: &str| {
+        format!(
+            r#"{{"connections":[{{"from":"shop/web[Deployment]","to":"entity:world","allowed":[{ports}]}}]}}"#
+        )
+    };
+    assert!(read(&row(r#"{"protocol":"TCP","ports":[[9,1]]}"#)).is_err());
+    assert!(read(&row(r#"{"protocol":"QUIC","ports":[[1,9]]}"#)).is_err());
+    assert!(read(&row(r#"{"protocol":"TCP"}"#)).is_err());
+    let asked = read(&row(r#"{"protocol":"TCP","ports":[[1,9]],"l7":"crd"}"#)).unwrap();
+    assert_eq!((asked.needs.len(), asked.left_out.len()), (0, 1));
+    let nobody = row("").replace("shop/web", "shop/nobody");
+    let asked = read(&nobody).unwrap();
+    assert!(
+        asked.left_out[0].contains("nothing in the input is called `shop/nobody"),
+        "{asked:?}"
+    );
+}

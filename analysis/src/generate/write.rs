@@ -1,8 +1,11 @@
 //! Drafts → YAML.
 
-use super::draft::{Draft, Member, Other, Port};
+use super::draft::{Draft, Member, OnTerms, Other, Port};
+use super::requests::Requests;
+use crate::ports::ports_of;
+use ipnet::IpNet;
 use netverdict::label::keys;
-use netverdict::rule::protocol;
+use netverdict::rule::{Direction, protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -10,18 +13,22 @@ use std::fmt::Write;
 const MAX_PORTS: usize = 40;
 
 /// Members that say the same of several peers become one.
-type Grouped<'d> = BTreeMap<(&'static str, BTreeSet<Port>, bool), Vec<(&'d Other, &'d Member)>>;
+type Grouped<'d> =
+    BTreeMap<(&'static str, BTreeSet<Port>, &'d OnTerms), Vec<(&'d Other, &'d Member)>>;
 
 /// A CiliumNetworkPolicy.
 pub(super) fn cilium(namespace: &str, name: &str, draft: &Draft) -> String {
     let mut out = head("cilium.io/v2", "CiliumNetworkPolicy", namespace, name);
     out += "  endpointSelector:\n";
     match_labels(&mut out, 4, &draft.labels);
-    for (list, prefix, members) in [
-        ("ingress", "from", &draft.ingress),
-        ("egress", "to", &draft.egress),
+    for (list, prefix, members, direction) in [
+        ("ingress", "from", &draft.ingress, Direction::Ingress),
+        ("egress", "to", &draft.egress, Direction::Egress),
     ] {
         if members.is_empty() {
+            if draft.closed.contains(&direction) {
+                let _ = writeln!(out, "  {list}:\n  - {{}}");
+            }
             continue;
         }
         let _ = writeln!(out, "  {list}:");
@@ -30,24 +37,26 @@ pub(super) fn cilium(namespace: &str, name: &str, draft: &Draft) -> String {
             (Other::Pods { .. }, _) => "toEndpoints",
             (Other::Entity(_), "from") => "fromEntities",
             (Other::Entity(_), _) => "toEntities",
-            (Other::Prefix(_), "from") => "fromCIDR",
-            (Other::Prefix(_), _) => "toCIDR",
+            (Other::Prefix { except, .. }, "from") if except.is_empty() => "fromCIDR",
+            (Other::Prefix { except, .. }, _) if except.is_empty() => "toCIDR",
+            (Other::Prefix { .. }, "from") => "fromCIDRSet",
+            (Other::Prefix { .. }, _) => "toCIDRSet",
             (Other::Name(_), _) => "toFQDNs",
         };
         let mut grouped = Grouped::new();
         for (other, member) in members {
-            let (icmp, ports): (BTreeSet<Port>, BTreeSet<Port>) = member
-                .ports
-                .iter()
-                .cloned()
-                .partition(|p| matches!(p, Port::Icmp { .. }));
-            for ports in [ports, icmp].into_iter().filter(|p| !p.is_empty()) {
-                let dns = member.dns && !ports.iter().any(|p| matches!(p, Port::Icmp { .. }));
-                let group = grouped.entry((field(other), ports, dns)).or_default();
-                group.push((other, member));
+            for (on, ports) in &member.ports {
+                let (icmp, ports): (BTreeSet<Port>, BTreeSet<Port>) = ports
+                    .iter()
+                    .cloned()
+                    .partition(|p| matches!(p, Port::Icmp { .. }));
+                for ports in [ports, icmp].into_iter().filter(|p| !p.is_empty()) {
+                    let group = grouped.entry((field(other), ports, on)).or_default();
+                    group.push((other, member));
+                }
             }
         }
-        for ((field, ports, dns), others) in grouped {
+        for ((field, ports, on), others) in grouped {
             evidence(&mut out, &others);
             let _ = writeln!(out, "  - {field}:");
             for (other, _) in others {
@@ -67,31 +76,55 @@ pub(super) fn cilium(namespace: &str, name: &str, draft: &Draft) -> String {
                     Other::Entity(name) => {
                         let _ = writeln!(out, "    - {name}");
                     }
-                    Other::Prefix(prefix) => {
+                    Other::Prefix { prefix, except } if except.is_empty() => {
                         let _ = writeln!(out, "    - {}", quoted(&prefix.to_string()));
                     }
+                    Other::Prefix { prefix, except } => {
+                        let _ = writeln!(out, "    - cidr: {}", quoted(&prefix.to_string()));
+                        list_except(&mut out, 6, except);
+                    }
                     Other::Name(name) => {
-                        let _ = writeln!(out, "    - matchName: {}", quoted(name));
+                        let field = match name.contains('*') {
+                            true => "matchPattern",
+                            false => "matchName",
+                        };
+                        let _ = writeln!(out, "    - {field}: {}", quoted(name));
                     }
                 }
             }
-            cilium_ports(&mut out, &ports, dns);
+            cilium_ports(&mut out, &ports, on);
+            if on.authenticated {
+                out += "    authentication:\n      mode: required\n";
+            }
         }
     }
     out
 }
 
-fn cilium_ports(out: &mut String, ports: &BTreeSet<Port>, dns: bool) {
+fn list_except(out: &mut String, indent: usize, except: &[IpNet]) {
+    let _ = writeln!(out, "{:indent$}except:", "");
+    for prefix in except {
+        let _ = writeln!(out, "{:indent$}- {}", "", quoted(&prefix.to_string()));
+    }
+}
+
+fn cilium_ports(out: &mut String, ports: &BTreeSet<Port>, on: &OnTerms) {
+    if ports.contains(&Port::Every) {
+        return;
+    }
     let all: Vec<&Port> = ports.iter().collect();
     if all.iter().any(|p| matches!(p, Port::Icmp { .. })) {
-        *out += "    icmps:\n    - fields:\n";
-        for port in all {
-            if let Port::Icmp { protocol, kind } = port {
-                let family = match *protocol {
-                    protocol::ICMP => "IPv4",
-                    _ => "IPv6",
-                };
-                let _ = writeln!(out, "      - family: {family}\n        type: {kind}");
+        *out += "    icmps:\n";
+        for chunk in all.chunks(MAX_PORTS) {
+            *out += "    - fields:\n";
+            for port in chunk {
+                if let Port::Icmp { protocol, kind } = port {
+                    let family = match *protocol {
+                        protocol::ICMP => "IPv4",
+                        _ => "IPv6",
+                    };
+                    let _ = writeln!(out, "      - family: {family}\n        type: {kind}");
+                }
             }
         }
         return;
@@ -100,14 +133,28 @@ fn cilium_ports(out: &mut String, ports: &BTreeSet<Port>, dns: bool) {
     for chunk in all.chunks(MAX_PORTS) {
         *out += "    - ports:\n";
         for port in chunk {
-            if let Port::Number { protocol, port } = port {
-                let name = protocol::name(*protocol).unwrap_or("ANY");
-                let _ = writeln!(out, "      - port: \"{port}\"\n        protocol: {name}");
+            let Port::Range {
+                protocol,
+                first,
+                last,
+            } = port
+            else {
+                continue;
+            };
+            let name = protocol::name(*protocol).unwrap_or("ANY");
+            let whole = (*first, *last) == ports_of(*protocol);
+            // Port 0 stands for all of them, but not beside rules for a proxy.
+            let first = match whole && on.requests == Requests::Every {
+                true => 0,
+                false => *first,
+            };
+            let _ = writeln!(out, "      - port: \"{first}\"");
+            if first != 0 && first != *last {
+                let _ = writeln!(out, "        endPort: {last}");
             }
+            let _ = writeln!(out, "        protocol: {name}");
         }
-        if dns {
-            *out += "      rules:\n        dns:\n        - matchPattern: \"*\"\n";
-        }
+        on.requests.write(out, quoted);
     }
 }
 
@@ -117,8 +164,11 @@ pub(super) fn kubernetes(namespace: &str, name: &str, draft: &Draft) -> String {
     out += "  podSelector:\n";
     match_labels(&mut out, 4, &draft.labels);
     out += "  policyTypes:\n";
-    for (kind, members) in [("Ingress", &draft.ingress), ("Egress", &draft.egress)] {
-        if !members.is_empty() {
+    for (kind, members, direction) in [
+        ("Ingress", &draft.ingress, Direction::Ingress),
+        ("Egress", &draft.egress, Direction::Egress),
+    ] {
+        if !members.is_empty() || draft.closed.contains(&direction) {
             let _ = writeln!(out, "  - {kind}");
         }
     }
@@ -132,10 +182,10 @@ pub(super) fn kubernetes(namespace: &str, name: &str, draft: &Draft) -> String {
         let _ = writeln!(out, "  {list}:");
         let mut grouped = Grouped::new();
         for (other, member) in members {
-            let group = grouped
-                .entry((field, member.ports.clone(), false))
-                .or_default();
-            group.push((other, member));
+            for (on, ports) in &member.ports {
+                let group = grouped.entry((field, ports.clone(), on)).or_default();
+                group.push((other, member));
+            }
         }
         for ((field, ports, _), others) in grouped {
             evidence(&mut out, &others);
@@ -143,11 +193,26 @@ pub(super) fn kubernetes(namespace: &str, name: &str, draft: &Draft) -> String {
             for (other, _) in others {
                 kubernetes_peer(&mut out, namespace, other);
             }
+            if ports.contains(&Port::Every) {
+                continue;
+            }
             out += "    ports:\n";
             for port in &ports {
-                if let Port::Number { protocol, port } = port {
-                    let name = protocol::name(*protocol).unwrap_or("TCP");
-                    let _ = writeln!(out, "    - port: {port}\n      protocol: {name}");
+                let Port::Range {
+                    protocol,
+                    first,
+                    last,
+                } = port
+                else {
+                    continue;
+                };
+                let name = protocol::name(*protocol).unwrap_or("TCP");
+                let _ = writeln!(out, "    - protocol: {name}");
+                if (*first, *last) != ports_of(*protocol) {
+                    let _ = writeln!(out, "      port: {first}");
+                    if first != last {
+                        let _ = writeln!(out, "      endPort: {last}");
+                    }
                 }
             }
         }
@@ -169,12 +234,12 @@ fn kubernetes_peer(out: &mut String, namespace: &str, other: &Other) {
                 match_labels(out, 8, &[label]);
             }
         }
-        Other::Prefix(prefix) => {
-            let _ = writeln!(
-                out,
-                "    - ipBlock:\n        cidr: {}",
-                quoted(&prefix.to_string())
-            );
+        Other::Prefix { prefix, except } => {
+            let prefix = quoted(&prefix.to_string());
+            let _ = writeln!(out, "    - ipBlock:\n        cidr: {prefix}");
+            if !except.is_empty() {
+                list_except(out, 8, except);
+            }
         }
         Other::Entity(name) => {
             let blocks: &[&str] = match *name {

@@ -5,12 +5,14 @@
 //! leads to.
 
 use super::crowd::{Crowd, is_of_pods};
-use netverdict::cluster::Endpoint;
-use netverdict::diagnostic::Severity::Warning;
+use netverdict::cluster::{Endpoint, ObjectKey};
+use netverdict::diagnostic::Severity::{Info, Warning};
 use netverdict::diagnostic::{Code, Diagnostic};
+use netverdict::identity::NumericIdentity;
 use netverdict::object::Object;
 use netverdict::object::network_policy::IntOrString;
 use netverdict::object::workload::{Service, ServicePort};
+use netverdict::policy_map::L4Key;
 use netverdict::rule::{Direction, PortProtocol, Rule, RulePort, RuleVerdict, protocol};
 use netverdict::source::Span;
 use std::collections::BTreeSet;
@@ -22,6 +24,15 @@ pub const NOBODY_LISTENS: Code = Code::new(628, Warning, "port that no container
 pub const SERVICE_PORT: Code = Code::new(629, Warning, "port of the service, not of the pods");
 /// A named port that some of the peers have, and others have not.
 pub const NAME_OF_SOME: Code = Code::new(630, Warning, "port name that only some pods have");
+/// One port by its number and by its name in one rule.
+pub const TWICE_NAMED: Code = Code::new(1037, Info, "port by number and by name");
+/// A pod asks to be scraped by Prometheus, and its ingress lets nobody in on
+/// that port.
+pub const NOBODY_SCRAPES: Code = Code::new(1039, Warning, "metrics that nobody may read");
+
+/// Annotations by which pods ask for it.
+const SCRAPE: &str = "prometheus.io/scrape";
+const SCRAPE_PORT: &str = "prometheus.io/port";
 
 pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
@@ -42,6 +53,18 @@ pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
             continue;
         };
         for port in rule.ports.iter().flat_map(|p| &p.ports) {
+            if let RulePort::Name(name) = &port.port
+                && let Some((message, number)) = twice(name, port, rule, &receivers)
+                && told.insert((port.span, TWICE_NAMED.number()))
+            {
+                found.push(
+                    Diagnostic::new(TWICE_NAMED, port.span, message)
+                        .at(rule.origin.path.as_str())
+                        .of(rule.origin.object.to_string())
+                        .label(number, "the number is here")
+                        .help("keep one of them: they are two filters with one port, and requests may be looked at by the rules of either"),
+                );
+            }
             let finding = match &port.port {
                 RulePort::Number(n) if *n > 0 && port.end_port <= *n => {
                     number(*n, port, &receivers, &services)
@@ -63,7 +86,67 @@ pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
             }
         }
     }
+    scraped(crowd, &mut found);
     found
+}
+
+/// Pods that ask to be scraped, and are isolated against everybody.
+fn scraped(crowd: &Crowd<'_>, found: &mut Vec<Diagnostic>) {
+    let mut told = BTreeSet::new();
+    for group in crowd.groups() {
+        let ingress = group.policy.map.direction(Direction::Ingress);
+        if !group.policy.subject.ingress.enforced {
+            continue;
+        }
+        for endpoint in &group.endpoints {
+            let Some((port, span)) = scrape_port(crowd, endpoint) else {
+                continue;
+            };
+            let wanted = L4Key::port(protocol::TCP, port);
+            // Its own node always reaches it.
+            let somebody = ingress.iter().any(|(identity, l4, entry)| {
+                let passes = !entry.invalid && !entry.is_deny() && l4.covers(wanted);
+                passes && identity != NumericIdentity::HOST
+            });
+            if somebody || !told.insert(span) {
+                continue;
+            }
+            let rules = group.policy.subject.ingress.rules.iter();
+            let mut finding = Diagnostic::new(
+                NOBODY_SCRAPES,
+                span,
+                format!("`{endpoint}` asks to be scraped, and nobody may connect to its port {port}"),
+            )
+            .help(format!(
+                "allow whoever scrapes, and nobody else: pods of the namespace of Prometheus on port {port}"
+            ));
+            if let Some(rule) = rules.into_iter().find(|r| r.default_deny) {
+                finding = finding
+                    .of(rule.origin.object.to_string())
+                    .label(rule.origin.span, "default deny is from here");
+            }
+            found.push(finding);
+        }
+    }
+}
+
+/// The port that a pod's annotations name, if they ask to be scraped.
+fn scrape_port(crowd: &Crowd<'_>, endpoint: &Endpoint) -> Option<(u16, Span)> {
+    let key = ObjectKey {
+        kind: endpoint.kind.to_owned(),
+        namespace: endpoint.namespace.clone(),
+        name: endpoint.name.clone(),
+    };
+    let meta = match crowd.cluster.object(&key)? {
+        Object::Pod(pod) => &pod.meta,
+        Object::Controller(controller) => &controller.template.meta,
+        _ => return None,
+    };
+    let said = |wanted: &str| meta.annotations.iter().find(|(k, _)| k.value == wanted);
+    let (key, asks) = said(SCRAPE)?;
+    let (_, port) = said(SCRAPE_PORT)?;
+    let port = port.value.parse().ok().filter(|p| *p > 0)?;
+    (asks.value == "true").then_some((port, key.span))
 }
 
 /// The pods that a rule lets somebody connect to; `None` when there are others
@@ -193,4 +276,31 @@ fn named(name: &Arc<str>, receivers: &[Arc<Endpoint>]) -> Option<Told> {
         "where the name is missing the rule matches nothing: name the port there, too, or write its number".to_owned(),
         None,
     ))
+}
+
+/// A name for a port that the rule has by its number, too.
+fn twice(
+    name: &Arc<str>,
+    port: &PortProtocol,
+    rule: &Rule,
+    receivers: &[Arc<Endpoint>],
+) -> Option<(String, Span)> {
+    for receiver in receivers {
+        let Some((protocol, number)) = receiver.named_ports.get(name) else {
+            continue;
+        };
+        let same = |p: &&PortProtocol| {
+            let here = match p.port {
+                RulePort::Number(n) => n == *number || n < *number && *number <= p.end_port,
+                RulePort::Name(_) => false,
+            };
+            here && fits(p.protocol, *protocol) && fits(port.protocol, *protocol)
+        };
+        if let Some(other) = rule.ports.iter().flat_map(|p| &p.ports).find(same) {
+            let message =
+                format!("`{name}` of `{receiver}` is {number}, which the rule names, too");
+            return Some((message, other.span));
+        }
+    }
+    None
 }

@@ -17,6 +17,7 @@ mod isolation;
 mod label;
 mod listening;
 mod member;
+mod mesh;
 mod name;
 mod peer;
 mod port;
@@ -38,10 +39,11 @@ pub use isolation::{
     SYSTEM_ISOLATED,
 };
 pub use label::{NEAR_LABEL, OTHER_NAMESPACE};
-pub use listening::{NAME_OF_SOME, NOBODY_LISTENS, SERVICE_PORT};
+pub use listening::{NAME_OF_SOME, NOBODY_LISTENS, NOBODY_SCRAPES, SERVICE_PORT, TWICE_NAMED};
+pub use mesh::OWN_CLUSTER;
 pub use name::{ANY_NAME, MANY_NAMES, NAME_REFUSED, NAMES_ON_EVERY_PORT, ONE_LABEL};
 pub use peer::{API_SERVER_POD, EVERY_NAMESPACE, JOINED_PEER, OWN_NAMESPACE, SPLIT_PEER};
-pub use port::{DENY_EVERY_PROTOCOL, DNS_BY_UDP};
+pub use port::{DENY_EVERY_PROTOCOL, DNS_BY_UDP, EVERY_PORT_WITHOUT_ICMP};
 pub use prefix::{DENY_EXCEPT, METADATA_SERVICE, ONE_FAMILY, WORLD_EVERY_PORT, WORLD_PREFIX};
 pub use proxy::{GET_ALONE, OPEN_LAYER_7, VOID_LAYER_7};
 pub use resolver::{NO_DNS, NODE_CACHE};
@@ -100,6 +102,7 @@ pub fn check<'o>(
     all.extend(name::check_together(cluster));
     all.extend(proxy::check_together(cluster));
     all.extend(address::check(cluster));
+    all.extend(mesh::check(&objects, cluster));
     if !cluster.endpoints().is_empty() {
         let crowd = Crowd::new(cluster);
         all.extend(label::check(&crowd, objects));

@@ -1,6 +1,7 @@
 //! Ports that are more, or fewer, than they seem.
 //!
-//! In: the ports of members. Out: findings about protocols that were left out.
+//! In: the ports of members. Out: findings about protocols that were left out,
+//! or that were not meant to be.
 
 use super::member::Member;
 use netverdict::diagnostic::Severity::Info;
@@ -15,11 +16,15 @@ pub const DENY_EVERY_PROTOCOL: Code = Code::new(1027, Info, "port denied for eve
 /// DNS is allowed by UDP and not by TCP: answers that do not fit into a packet
 /// are lost.
 pub const DNS_BY_UDP: Code = Code::new(1029, Info, "DNS by UDP alone");
+/// Port 0 with the protocol `ANY` (or none): every port of TCP, UDP and SCTP,
+/// and no ICMP.
+pub const EVERY_PORT_WITHOUT_ICMP: Code = Code::new(1038, Info, "every port, and no ping");
 
 pub(super) fn check(object: &Object, found: &mut Findings) {
     match object {
         Object::CiliumPolicy(policy) => {
             deny_every_protocol(object, found);
+            without_icmp(object, found);
             for spec in &policy.specs {
                 let ports = spec.egress.iter().flat_map(|m| &m.to_ports);
                 let ports = ports.flat_map(|r| &r.ports);
@@ -80,6 +85,32 @@ fn deny_every_protocol(object: &Object, found: &mut Findings) {
                 format!("port {number} is denied {direction} these peers for TCP, UDP and SCTP"),
             );
             found.push(finding.help("if one protocol is meant, name it: `protocol: TCP`"));
+        }
+    }
+}
+
+fn without_icmp(object: &Object, found: &mut Findings) {
+    for member in Member::of(object).filter(|m| !m.deny) {
+        let icmp_elsewhere = |list: &[netverdict::object::cilium::PolicyMember]| {
+            list.iter().any(|m| !m.icmps.is_empty())
+        };
+        let beside = match member.direction {
+            Direction::Ingress => &member.spec.ingress,
+            Direction::Egress => &member.spec.egress,
+        };
+        if icmp_elsewhere(beside) {
+            continue;
+        }
+        let plain = member.own.to_ports.iter().filter(|r| r.rules.is_none());
+        let any = |p: &&netverdict::object::cilium::PortProtocol| {
+            p.port.value == "0" && matches!(&*p.protocol.value.to_uppercase(), "" | "ANY")
+        };
+        for port in plain.flat_map(|r| &r.ports).filter(any) {
+            let message = "every port of TCP, UDP and SCTP is allowed, and ICMP is not";
+            let finding = member.finding(EVERY_PORT_WITHOUT_ICMP, port.span, message);
+            found.push(finding.help(
+                "pings are dropped: leave `toPorts` out to allow everything, or add a member with `icmps`",
+            ));
         }
     }
 }

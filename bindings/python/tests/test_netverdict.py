@@ -72,6 +72,16 @@ class Calls(unittest.TestCase):
             engine.commit()
         self.assertEqual(caught.exception.status, "NETVERDICT_NULL_ARGUMENT")
 
+    def test_what_is_printed_is_short(self):
+        with Engine() as engine:
+            engine.apply("pods.yaml", PODS)
+            engine.apply("policy.yaml", POLICY)
+            update = engine.commit()
+            self.assertGreater(sum(len(w.data) for w in update.writes), 100_000)
+            said = repr(update) + repr(engine.policy("shop/db"))
+            self.assertLess(len(said), 4096)
+            self.assertIn("put=", said)
+
     def test_questions(self):
         with shop() as engine:
             found = engine.check("bad.yaml", POLICY.replace("ingress:", "ingres:"))
@@ -79,6 +89,7 @@ class Calls(unittest.TestCase):
             why = engine.explain("shop/web", "shop/db", port="5432/TCP")
             self.assertEqual(why["verdict"], "allow")
             self.assertRegex(why["ingress"]["rules"][0]["at"], r":7:\d+$")
+            self.assertEqual(engine.explain("shop/web", "shop/db", port=5432)["verdict"], "allow")
             policy = engine.policy("shop/db")
             self.assertTrue(policy.ingress_enforced and not policy.egress_enforced)
             self.assertEqual(len(policy.keys), 12 * len(policy.entries))

@@ -1,4 +1,5 @@
-//! `generate`: policies from recorded flows or from a wish, proved.
+//! `generate`: policies from recorded flows, from connections or from a wish,
+//! proved.
 
 use crate::exit::{Exit, Failure};
 use crate::question;
@@ -9,24 +10,29 @@ use crate::world::{World, WorldArgs};
 use anstream::eprintln;
 use clap::{Args, ValueEnum};
 use netverdict_analysis::generate::{
-    Generated, Kind, Need, Proof, Scope, behind_service, generate, needs_of, prove,
+    Generated, Kind, Need, Observed, Proof, Scope, behind_service, generate, needs_of,
+    needs_of_connections, prove,
 };
 use netverdict_analysis::recorded::place;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Write policies that allow what was recorded, or one wish, and no more; then
-/// prove it.
+/// Write policies that allow what was recorded or observed, or one wish, and no
+/// more; then prove it.
 #[derive(Args, Debug)]
 pub(crate) struct GenerateArgs {
     /// Files with recorded flows; `-` is standard input.
     #[arg(
         value_name = "RECORDING",
-        required_unless_present = "from",
-        conflicts_with = "from"
+        required_unless_present_any = ["from", "connections"],
+        conflicts_with_all = ["from", "connections"]
     )]
     recordings: Vec<PathBuf>,
+    /// Instead of recorded flows, connections: a file that `reach -o json`
+    /// printed, or what was made of it; `-` is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    connections: Option<PathBuf>,
     /// Instead of recorded flows, one wish: who sends.
     #[arg(long, value_name = "WHO", requires = "to", requires = "port")]
     from: Option<String>,
@@ -62,18 +68,37 @@ enum KindArg {
 /// Writes and proves.
 pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
     let mut world = args.world.open()?;
-    let (needs, left_out, exit) = match (&args.from, &args.to, &args.port) {
-        (Some(from), Some(to), Some(port)) => {
-            (wish(&mut world, from, to, port)?, Vec::new(), Exit::Fine)
-        }
-        _ => recorded(args, &mut world)?,
+    let mut exit = Exit::Fine;
+    let asked = match (&args.from, &args.to, &args.port) {
+        (Some(from), Some(to), Some(port)) => Observed {
+            needs: wish(&mut world, from, to, port)?,
+            ..Observed::default()
+        },
+        _ => match &args.connections {
+            Some(path) => observed(path, &world)?,
+            None => {
+                let (needs, left_out, read) = recorded(args, &mut world)?;
+                exit = read;
+                Observed {
+                    needs,
+                    left_out,
+                    ..Observed::default()
+                }
+            }
+        },
     };
+    let Observed {
+        needs,
+        left_out,
+        closed,
+    } = asked;
     let scope = Scope {
         kind: match args.kind {
             KindArg::Cnp => Kind::Cilium,
             KindArg::Np => Kind::Kubernetes,
         },
         namespaces: args.namespace.iter().cloned().collect::<BTreeSet<_>>(),
+        closed,
     };
     let mut generated = generate(&world.cluster, &needs, &scope);
     generated.left_out.extend(left_out);
@@ -98,17 +123,29 @@ fn wish(world: &mut World, from: &str, to: &str, port: &str) -> Result<Vec<Need>
     let to = question::peer(world, to)?;
     let from = question::again(world, from);
     let (protocol, port) = question::port_of(port, &to)?;
-    let need = Need {
-        from,
-        to,
-        protocol,
-        port,
-        evidence: String::new(),
-    };
+    let need = Need::port(from, to, (protocol, port), String::new());
     Ok(vec![behind_service(&world.cluster, need)])
 }
 
 type Read = (Vec<Need>, Vec<String>, Exit);
+
+/// The connections of a file.
+fn observed(path: &Path, world: &World) -> Result<Observed, Failure> {
+    let (name, text) = if path == Path::new("-") {
+        let text = io::read_to_string(io::stdin()).map_err(|e| Failure::new(e.to_string()))?;
+        ("<stdin>".to_owned(), text)
+    } else {
+        let text = std::fs::read_to_string(path);
+        let name = path.display().to_string();
+        let text = text.map_err(|e| Failure::new(format!("{name}: {e}")))?;
+        (name, text)
+    };
+    let evidence = |number: usize| format!("connection {number} of {name}");
+    let found = needs_of_connections(&world.cluster, &text, &evidence);
+    found.map_err(|why| {
+        Failure::new(format!("{name}: {why}")).help("`netverdict reach -o json` prints connections")
+    })
+}
 
 fn recorded(args: &GenerateArgs, world: &mut World) -> Result<Read, Failure> {
     let recorded = Recorded::read(&args.recordings)?;

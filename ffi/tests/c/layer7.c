@@ -180,6 +180,7 @@ static void names(void)
     addresses[0] = text("192.0.2.300");
     FAILS(NETVERDICT_BAD_ARGUMENT, netverdict_engine_learn(engine, &given, error));
     FAILS(NETVERDICT_BAD_ARGUMENT, netverdict_engine_keep_alive(engine, 7, addresses[0], 0, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_keep_alive(NULL, 7, text("192.0.2.7"), 0, error));
     given.struct_size--;
     FAILS(NETVERDICT_STRUCT_SIZE, netverdict_engine_learn(engine, &given, error));
     given.struct_size++;
@@ -234,6 +235,7 @@ static void proxies(void)
     FAILS(NETVERDICT_PEER, netverdict_engine_proxy_policy(engine, text("shop/nobody"), &json, error));
     FAILS(NETVERDICT_PEER, netverdict_engine_proxy_policy(engine, text("192.0.2.1"), &json, error));
     FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_proxy_policy(engine, text("shop/db"), NULL, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_proxy_policy(NULL, text("shop/db"), &json, error));
 
     DONE(netverdict_engine_identity(engine, text("shop/web"), &web, error));
     DONE(netverdict_engine_identity(engine, text("shop/db"), &db, error));

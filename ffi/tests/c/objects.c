@@ -75,6 +75,7 @@ static void objects(void)
     CHECK(has(&json, "[\"k8s:app=web\",\"k8s:io.kubernetes.pod.namespace=shop\"]"));
     FAILS(NETVERDICT_NOT_FOUND, netverdict_engine_identity_labels(engine, 12345, &json, error));
     FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_identity_labels(engine, 70000, NULL, error));
+    FAILS(NETVERDICT_NULL_ARGUMENT, netverdict_engine_identity_labels(NULL, 70000, &json, error));
     DONE(netverdict_engine_identity(engine, text("shop/db"), &identity, error));
     DONE(netverdict_engine_identity_labels(engine, identity, &json, error));
     CHECK(has(&json, "\"k8s:io.cilium.k8s.namespace.labels.team=shop\""));

@@ -107,6 +107,11 @@ class MapUpdate(NamedTuple):
     put_values: bytes
     delete_keys: bytes
 
+    def __repr__(self) -> str:
+        """Without the bytes, which may be megabytes."""
+        put, delete = len(self.put_keys) // 12, len(self.delete_keys) // 12
+        return f"MapUpdate(subjects={self.subjects}, put={put}, delete={delete})"
+
 
 class Write(NamedTuple):
     """One step of bringing a copy of the image up to date. ``kind``: 0 bytes
@@ -116,6 +121,10 @@ class Write(NamedTuple):
     kind: int
     at: int
     data: bytes
+
+    def __repr__(self) -> str:
+        """Without the bytes, which may be megabytes."""
+        return f"Write(kind={self.kind}, at={self.at}, bytes={len(self.data)})"
 
 
 class Update(NamedTuple):
@@ -141,6 +150,14 @@ class Policy(NamedTuple):
     keys: bytes
     #: As many values of 12 bytes.
     values: bytes
+
+    def __repr__(self) -> str:
+        """Without the bytes; :attr:`entries` says the same in words."""
+        return (
+            f"Policy(subject={self.subject!r}, identity={self.identity}, "
+            f"ingress_enforced={self.ingress_enforced}, egress_enforced={self.egress_enforced}, "
+            f"entries={len(self.entries)})"
+        )
 
 
 class OriginRule(NamedTuple):
@@ -178,7 +195,7 @@ def _pairs(labels: Mapping[str, str]) -> list[tuple[str, str]]:
 def _question(
     from_: str,
     to: str,
-    port: str,
+    port: str | int,
     icmp: str,
     icmpv6: str,
     fragment: bool,
@@ -190,7 +207,7 @@ def _question(
     question: dict[str, Any] = {
         "from": from_,
         "to": to,
-        "port": port,
+        "port": str(port),
         "icmp": icmp,
         "icmpv6": icmpv6,
         "fragment": fragment,
@@ -492,7 +509,7 @@ class Engine:
         from_: str,
         to: str,
         *,
-        port: str = "",
+        port: str | int = "",
         icmp: str = "",
         icmpv6: str = "",
         fragment: bool = False,
@@ -517,7 +534,7 @@ class Engine:
         from_: str,
         to: str,
         *,
-        port: str = "",
+        port: str | int = "",
         icmp: str = "",
         icmpv6: str = "",
         fragment: bool = False,

@@ -11,7 +11,7 @@ use crate::question::plain_port;
 use crate::world::{World, WorldArgs};
 use clap::{Args, ValueEnum};
 use netverdict::cluster::Cluster;
-use netverdict_analysis::connection::{Connection, Passage};
+use netverdict_analysis::connection::{Connection, Passage, SideState};
 use netverdict_analysis::connectivity::{Connectivity, Options};
 use netverdict_analysis::exposure;
 use netverdict_analysis::peer::{Grouping, Peer, learn_stand_ins};
@@ -324,6 +324,16 @@ fn lines<'a>(
     for sender in members.iter().filter(|m| wanted.from(**m)) {
         for (receiver, connection) in all.row(*sender, denied) {
             if !wanted.to(receiver) || wanted.exposure && imagined(*sender) == imagined(receiver) {
+                continue;
+            }
+            // That a pod without policies may talk to nodes and the world tells
+            // nothing of the policies.
+            let workload = |n: usize| peers.get(n).is_some_and(Peer::is_workload);
+            let plain = match imagined(*sender) {
+                true => !workload(receiver) && connection.egress_state() == SideState::Default,
+                false => !workload(*sender) && connection.ingress_state() == SideState::Default,
+            };
+            if wanted.exposure && plain {
                 continue;
             }
             let Some(connection) = wanted.cut(connection) else {

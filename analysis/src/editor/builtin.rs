@@ -1,0 +1,196 @@
+//! The fields of NetworkPolicy, for completion and hover.
+//!
+//! In: a kind. Out: its [`Shape`]. Kinds with a CustomResourceDefinition have
+//! theirs in [`netverdict::object::schema`], where it also validates; a
+//! NetworkPolicy is validated by code of the API server, and its shape serves
+//! editors alone (Kubernetes 1.36 staging/src/k8s.io/api/networking/v1).
+
+use netverdict::object::registry;
+use netverdict::object::schema::{self, Field, Shape, Text, Unique};
+
+/// The shape of a kind.
+pub(super) fn of_kind(kind: registry::Shape) -> Option<&'static Shape> {
+    match kind {
+        registry::Shape::NetworkPolicy => Some(&POLICY),
+        other => schema::of_kind(other),
+    }
+}
+
+const fn optional(name: &'static str, shape: &'static Shape, doc: &'static str) -> Field {
+    Field {
+        name,
+        required: false,
+        default: None,
+        shape,
+        doc,
+    }
+}
+
+const fn required(name: &'static str, shape: &'static Shape, doc: &'static str) -> Field {
+    Field {
+        required: true,
+        ..optional(name, shape, doc)
+    }
+}
+
+const fn object(fields: &'static [Field]) -> Shape {
+    Shape::Object {
+        fields,
+        demands: &[],
+    }
+}
+
+const fn list(items: &'static Shape) -> Shape {
+    Shape::List {
+        items,
+        min_items: 0,
+        max_items: usize::MAX,
+        unique: Unique::No,
+    }
+}
+
+const ANY_TEXT: Text = Text {
+    values: &[],
+    min_length: 0,
+    max_length: usize::MAX,
+    pattern: None,
+    format: None,
+};
+
+const fn word(values: &'static [&'static str]) -> Shape {
+    Shape::Text(Text { values, ..ANY_TEXT })
+}
+
+static TEXT: Shape = Shape::Text(ANY_TEXT);
+static TEXTS: Shape = list(&TEXT);
+static TEXT_MAP: Shape = Shape::Map(&TEXT);
+
+static POLICY: Shape = object(&[
+    required("apiVersion", &TEXT, "`networking.k8s.io/v1`"),
+    required("kind", &TEXT, "the kind of the object"),
+    required(
+        "metadata",
+        &Shape::Opaque,
+        "name and namespace; the policy is for pods of this namespace",
+    ),
+    required("spec", &SPEC, "the policy"),
+]);
+static SPEC: Shape = object(&[
+    optional(
+        "egress",
+        &EGRESS,
+        "what the pods may send, each rule by itself; with `Egress` in `policyTypes` an empty list allows nothing",
+    ),
+    optional(
+        "ingress",
+        &INGRESS,
+        "what may reach the pods, each rule by itself; with `Ingress` in `policyTypes` an empty list allows nothing",
+    ),
+    required(
+        "podSelector",
+        &SELECTOR,
+        "the pods the policy applies to; `{}` is all of the namespace",
+    ),
+    optional(
+        "policyTypes",
+        &TYPES,
+        "the directions in which the pods are isolated; without it `Ingress`, and `Egress` if there are such rules",
+    ),
+]);
+static TYPES: Shape = list(&TYPE);
+static TYPE: Shape = word(&["Ingress", "Egress"]);
+
+static INGRESS: Shape = list(&INGRESS_RULE);
+static INGRESS_RULE: Shape = object(&[
+    optional(
+        "from",
+        &PEERS,
+        "who may send, any one of them; without it everybody",
+    ),
+    PORTS_FIELD,
+]);
+static EGRESS: Shape = list(&EGRESS_RULE);
+static EGRESS_RULE: Shape = object(&[
+    PORTS_FIELD,
+    optional(
+        "to",
+        &PEERS,
+        "who may receive, any one of them; without it everybody",
+    ),
+]);
+
+static PEERS: Shape = list(&PEER);
+static PEER: Shape = object(&[
+    optional(
+        "ipBlock",
+        &BLOCK,
+        "addresses outside of the cluster; Cilium knows pods and nodes by their labels, and a block does not match them",
+    ),
+    optional(
+        "namespaceSelector",
+        &SELECTOR,
+        "namespaces by their labels, `{}` for all; with `podSelector` in the same element both must hold",
+    ),
+    optional(
+        "podSelector",
+        &SELECTOR,
+        "pods by their labels, `{}` for all; without `namespaceSelector` of the policy's own namespace",
+    ),
+]);
+static BLOCK: Shape = object(&[
+    required("cidr", &TEXT, "a prefix, `192.0.2.0/24` or `2001:db8::/64`"),
+    optional(
+        "except",
+        &TEXTS,
+        "prefixes within `cidr` that are not meant",
+    ),
+]);
+
+const PORTS_FIELD: Field = optional(
+    "ports",
+    &PORTS,
+    "on which ports of the receiver, any one of them; without it on every port",
+);
+static PORTS: Shape = list(&PORT);
+static PORT: Shape = object(&[
+    optional(
+        "endPort",
+        &Shape::Integer(1, 65535),
+        "the last port of a range that begins with `port`, which must be a number then",
+    ),
+    optional(
+        "port",
+        &PORT_VALUE,
+        "a number, or the name of a container's port; the pod's own port and not the service's",
+    ),
+    Field {
+        default: Some("TCP"),
+        ..optional("protocol", &PROTOCOL, "TCP, UDP or SCTP")
+    },
+]);
+static PORT_VALUE: Shape = Shape::IntOrText(ANY_TEXT);
+static PROTOCOL: Shape = word(&["TCP", "UDP", "SCTP"]);
+
+static SELECTOR: Shape = object(&[
+    optional(
+        "matchExpressions",
+        &EXPRESSIONS,
+        "conditions on labels, all of which must hold",
+    ),
+    optional(
+        "matchLabels",
+        &TEXT_MAP,
+        "labels with their values, all of which must be there",
+    ),
+]);
+static EXPRESSIONS: Shape = list(&EXPRESSION);
+static EXPRESSION: Shape = object(&[
+    required("key", &TEXT, "the key of a label"),
+    required(
+        "operator",
+        &OPERATOR,
+        "`In` and `NotIn` ask for `values`, `Exists` and `DoesNotExist` for none",
+    ),
+    optional("values", &TEXTS, "the values for `In` and `NotIn`"),
+]);
+static OPERATOR: Shape = word(&["In", "NotIn", "Exists", "DoesNotExist"]);
