@@ -23,6 +23,7 @@ export class Drawing {
   readonly content = svg("g", { class: "map-content" }, this.backs, this.edges, this.heads, this.nodes);
   readonly #byId = new Map<string, SVGGElement>();
   readonly #states = new WeakMap<SVGGElement, string>();
+  readonly #spots = new WeakMap<SVGGElement, Box>();
   #marked = false;
   #backs = "";
   /** Middles of all that can have focus. */
@@ -44,7 +45,7 @@ export class Drawing {
       if (!box) continue;
       seen.add(node.id);
       this.middles.set(node.id, { x: box.x + box.width / 2, y: box.y + box.height / 2 });
-      const state = `${JSON.stringify(node)} ${box.width} ${box.height}`;
+      const state = [node.label, node.sort, node.kind, node.open.ingress, node.open.egress, box.width, box.height].join("\n");
       this.#keep(node.id, this.nodes, state, (g) => drawNode(g, node, box), box);
     }
     const backs = model.boxes.flatMap((namespace) => layout.boxes.get(namespace) ?? []);
@@ -86,10 +87,12 @@ export class Drawing {
       g.replaceChildren();
       fill(g);
     }
-    if (at) {
-      const transform = `translate(${at.x}px, ${at.y}px)`;
-      if (g.style.transform !== transform) g.style.transform = transform;
-    }
+    if (!at) return;
+    // Reading it back from the style would cost more than all the rest.
+    const spot = this.#spots.get(g);
+    if (spot?.x === at.x && spot.y === at.y) return;
+    this.#spots.set(g, at);
+    g.style.transform = `translate(${at.x}px, ${at.y}px)`;
   }
 
   element(id: string): SVGGElement | undefined {

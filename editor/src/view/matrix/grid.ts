@@ -22,6 +22,7 @@ export class Grid {
   #row = 0;
   #column = 0;
   #drawn = "";
+  #range = "";
   #rowsBy: string | null = null;
   #columnsBy: string | null = null;
   #chosen: string | null = null;
@@ -64,8 +65,15 @@ export class Grid {
     const lastRow = Math.min(model.rows.length, Math.ceil((scrollTop + clientHeight - HEAD) / ROW) + spare);
     const firstColumn = Math.max(0, Math.floor(scrollLeft / COLUMN) - spare);
     const lastColumn = Math.min(model.columns.length, Math.ceil((scrollLeft + clientWidth - SIDE) / COLUMN) + spare);
-    const state = [firstRow, lastRow, firstColumn, lastColumn].join();
-    if (!anew && state === this.#drawn) return;
+    const range = [firstRow, lastRow, firstColumn, lastColumn].join();
+    if (!anew && range === this.#range) return;
+    this.#range = range;
+    // Most snapshots change nothing that is in sight.
+    const rowIds = model.rows.slice(firstRow, lastRow);
+    const columnIds = model.columns.slice(firstColumn, lastColumn);
+    const cells = rowIds.map((r) => columnIds.map((c) => `${model.cell(r, c).kind} ${model.cell(r, c).text}`).join("\t"));
+    const state = [range, this.#rowsBy, this.#columnsBy, this.#chosen, ...rowIds, ...columnIds, ...cells].join("\n");
+    if (state === this.#drawn) return;
     this.#drawn = state;
 
     const head = el("div", { role: "row", class: "matrix-head", "aria-rowindex": 1 });
