@@ -1,15 +1,55 @@
 //! `cargo xtask guide`: the guide as a book.
 //!
 //! In: docs/guide. Out: target/guide, by mdBook; links of the documentation are
-//! looked at first.
+//! looked at first. Links that leave the guide lead to the repository in the book.
 
 use crate::install::target_folder;
 use crate::job::{self, Tally, cargo, root};
 use crate::links;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// The version of mdBook: its pages are to be the same everywhere.
 const MDBOOK: &str = "0.5.4";
+
+/// Where what is no part of the book is read.
+const REPOSITORY: &str = "https://github.com/netverdict/netverdict/blob/main";
+
+/// The sources with links that are right in the book.
+fn staged() -> Result<std::path::PathBuf, String> {
+    let (from, to) = (
+        root().join("docs/guide"),
+        target_folder().join("guide-sources"),
+    );
+    let _ = fs::remove_dir_all(&to);
+    stage(&from, &to)?;
+    Ok(to)
+}
+
+fn stage(from: &Path, to: &Path) -> Result<(), String> {
+    let message = |e| format!("{}: {e}", from.display());
+    fs::create_dir_all(to).map_err(message)?;
+    for entry in fs::read_dir(from).map_err(message)? {
+        let here = entry.map_err(message)?.path();
+        let there = to.join(here.file_name().unwrap_or_default());
+        if here.is_dir() {
+            stage(&here, &there)?;
+        } else if here.extension().is_some_and(|e| e == "md") {
+            let text = fs::read_to_string(&here).map_err(message)?;
+            fs::write(&there, in_book(&text)).map_err(message)?;
+        } else {
+            fs::copy(&here, &there).map_err(message)?;
+        }
+    }
+    Ok(())
+}
+
+/// A page of `docs/guide/src` with links out of it made absolute.
+fn in_book(page: &str) -> String {
+    page.replace("](../../../", &format!("]({REPOSITORY}/"))
+        .replace("](../../", &format!("]({REPOSITORY}/docs/"))
+}
 
 /// Builds the book.
 pub(crate) fn run() -> Result<Tally, String> {
@@ -47,8 +87,22 @@ pub(crate) fn run() -> Result<Tally, String> {
         }
     }
     let mut build = Command::new(&program);
-    build.arg("build").arg(root().join("docs/guide"));
+    build.arg("build").arg(staged()?);
     build.arg("--dest-dir").arg(target_folder().join("guide"));
     tally += job::run(&mut build)?;
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_book;
+
+    #[test]
+    fn links_out_of_the_guide_lead_to_the_repository() {
+        let page = "[a](../../npm.md) [b](../../../README.md) [c](why.md)";
+        let book = in_book(page);
+        assert!(book.contains("/blob/main/docs/npm.md)"));
+        assert!(book.contains("/blob/main/README.md)"));
+        assert!(book.contains("(why.md)"));
+    }
 }
