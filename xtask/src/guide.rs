@@ -24,6 +24,7 @@ fn staged() -> Result<std::path::PathBuf, String> {
     );
     let _ = fs::remove_dir_all(&to);
     stage(&from, &to)?;
+    stage(&root().join("docs/pictures"), &to.join("src/pictures"))?;
     Ok(to)
 }
 
@@ -47,7 +48,8 @@ fn stage(from: &Path, to: &Path) -> Result<(), String> {
 
 /// A page of `docs/guide/src` with links out of it made absolute.
 fn in_book(page: &str) -> String {
-    page.replace("](../../../", &format!("]({REPOSITORY}/"))
+    page.replace("](../../pictures/", "](pictures/")
+        .replace("](../../../", &format!("]({REPOSITORY}/"))
         .replace("](../../", &format!("]({REPOSITORY}/docs/"))
 }
 
@@ -99,10 +101,12 @@ mod tests {
 
     #[test]
     fn links_out_of_the_guide_lead_to_the_repository() {
-        let page = "[a](../../npm.md) [b](../../../README.md) [c](why.md)";
+        let page =
+            "![p](../../pictures/p.png) [a](../../npm.md) [b](../../../README.md) [c](why.md)";
         let book = in_book(page);
         assert!(book.contains("/blob/main/docs/npm.md)"));
         assert!(book.contains("/blob/main/README.md)"));
         assert!(book.contains("(why.md)"));
+        assert!(book.contains("(pictures/p.png)"));
     }
 }
