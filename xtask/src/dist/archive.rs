@@ -3,6 +3,7 @@
 //! In: files with names, and which may be run. Out: `.tar.gz` and `.zip`, in
 //! the order of names, of nobody, of one moment.
 
+use crate::install::Profile;
 use flate2::{Compression, GzBuilder};
 use std::collections::BTreeMap;
 use std::fs;
@@ -63,11 +64,15 @@ impl Files {
         Ok(())
     }
 
-    /// Writes a `.tar.gz`.
-    pub(super) fn tar(&self, to: &Path) -> Result<(), String> {
+    /// Writes a `.tar.gz`; what is only to be tried is packed less.
+    pub(super) fn tar(&self, to: &Path, profile: Profile) -> Result<(), String> {
+        let level = match profile {
+            Profile::Release => Compression::best(),
+            Profile::Dev => Compression::fast(),
+        };
         let message = |e: std::io::Error| format!("{}: {e}", to.display());
         let file = fs::File::create(to).map_err(message)?;
-        let packed = GzBuilder::new().mtime(0).write(file, Compression::best());
+        let packed = GzBuilder::new().mtime(0).write(file, level);
         let mut tar = tar::Builder::new(packed);
         for (name, content) in &self.0 {
             let mut header = tar::Header::new_gnu();

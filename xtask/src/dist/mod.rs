@@ -180,7 +180,7 @@ fn command_line(profile: Profile, to: &Path, version: &str) -> Result<Tally, Str
     )?;
     files.add_folder(&format!("{name}/share/man/man1"), &manual)?;
     licences(&mut files, &name)?;
-    files.tar(&to.join(format!("{name}.tar.gz")))?;
+    files.tar(&to.join(format!("{name}.tar.gz")), profile)?;
     Ok(Tally::ONE)
 }
 
@@ -217,7 +217,7 @@ fn c_archive(profile: Profile, to: &Path, version: &str) -> Result<Tally, String
         &root().join("docs/c-abi.md"),
     )?;
     licences(&mut files, &name)?;
-    files.tar(&to.join(format!("{name}.tar.gz")))?;
+    files.tar(&to.join(format!("{name}.tar.gz")), profile)?;
     Ok(Tally::ONE)
 }
 
@@ -245,7 +245,10 @@ fn go_module(to: &Path, version: &str) -> Result<Tally, String> {
         &root().join("bindings/go/go.mod"),
     )?;
     proxy.add_file(&format!("{place}/v{version}.zip"), &at)?;
-    proxy.tar(&to.join(format!("netverdict-go-{version}.tar.gz")))?;
+    proxy.tar(
+        &to.join(format!("netverdict-go-{version}.tar.gz")),
+        Profile::Release,
+    )?;
     Ok(Tally::ONE)
 }
 
