@@ -207,7 +207,7 @@ def _question(
     question: dict[str, Any] = {
         "from": from_,
         "to": to,
-        "port": str(port),
+        "port": port if isinstance(port, str) else f"{port}/TCP",
         "icmp": icmp,
         "icmpv6": icmpv6,
         "fragment": fragment,
