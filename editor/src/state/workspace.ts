@@ -51,6 +51,8 @@ export class Workspace {
   #id = "";
   #release: () => void = () => {};
   #pending: Work | undefined;
+  /** On its way to the database, which may not be done when the page goes. */
+  #writing: { readonly id: string; readonly work: Work } | undefined;
   #timer = 0;
   /** What was left in a hurry is newer than what is being written. */
   #left = false;
@@ -161,8 +163,11 @@ export class Workspace {
     this.#pending = undefined;
     if (!work) return;
     const id = this.#id;
+    const writing = { id, work };
+    this.#writing = writing;
     const { title, active } = work;
     await this.#put("work", { id, when: Date.now(), title, active, documents: new Map(work.documents) });
+    if (this.#writing === writing) this.#writing = undefined;
     if (!this.#left) forget(FLUSHED + id);
   }
 
@@ -186,12 +191,12 @@ export class Workspace {
 
   /** The page may be gone in a moment: the database may not be done by then. */
   #leave(): void {
-    const work = this.#pending;
+    const { id, work } = this.#pending ? { id: this.#id, work: this.#pending } : (this.#writing ?? {});
     if (!work) return;
     const { title, active } = work;
     this.#left = true;
     // Where it is too large for this, the database has it, or nearly.
-    remember(FLUSHED + this.#id, JSON.stringify({ title, active, when: Date.now(), documents: [...work.documents] }));
+    remember(FLUSHED + id, JSON.stringify({ title, active, when: Date.now(), documents: [...work.documents] }));
     void this.#write();
   }
 }
