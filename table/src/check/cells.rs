@@ -9,7 +9,7 @@ use crate::question::Answer;
 use alloc::vec::Vec;
 
 /// Cells, by all that says which they are.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub(super) struct Cells {
     at: u32,
     rows: u32,
@@ -19,6 +19,16 @@ pub(super) struct Cells {
 }
 
 impl Cells {
+    /// As parts are known by, with two numbers more.
+    const fn key(self, [a, b]: [u32; 2]) -> [u64; 4] {
+        [
+            (self.at as u64) << 32 | self.rows as u64,
+            (self.classes as u64) << 32 | self.stride as u64,
+            (a as u64) << 32 | self.wide as u64,
+            b as u64,
+        ]
+    }
+
     /// How many bytes they take, spare ones between rows included.
     fn count(self) -> u64 {
         u64::from(self.rows) * u64::from(self.stride)
@@ -39,12 +49,12 @@ impl Checker<'_> {
         };
         let size = if cells.wide { 2 } else { 1 };
         self.section("cells", d.cells, cells.count(), size)?;
-        let greatest = match self.known.cells.get(&cells) {
+        let greatest = match self.known.cells.get(&cells.key([0, 0])) {
             Some(greatest) => *greatest,
             None => {
                 self.spend(cells.count())?;
                 let greatest = self.greatest_cell(cells);
-                self.known.cells.insert(cells, greatest);
+                self.known.cells.insert(cells.key([0, 0]), greatest);
                 greatest
             }
         };
@@ -56,12 +66,13 @@ impl Checker<'_> {
         let bitset_words = u64::from(d.port_classes) * Plane::ALL.len() as u64 * words;
         self.section("bitsets", d.bitsets, bitset_words, 8)?;
         // Tables that differ in proxy ports alone have the same planes.
-        if self.known.agreed.contains(&(cells, planes, d.bitsets)) {
+        let agreed = cells.key([planes, d.bitsets]);
+        if self.known.agreed.contains_key(&agreed) {
             return Ok(());
         }
         self.spend(cells.count() + bitset_words + entry_count)?;
         self.bitsets(at, d, cells)?;
-        self.known.agreed.insert((cells, planes, d.bitsets));
+        self.known.agreed.insert(agreed, 0);
         Ok(())
     }
 
@@ -91,7 +102,7 @@ impl Checker<'_> {
 
     /// Checks verdict entries; the number of the list of their planes.
     fn planes(&mut self, d: &Descriptor) -> Result<u32> {
-        let key = (d.entries, d.entry_count);
+        let key = [d.entries.into(), d.entry_count.into()];
         if let Some(number) = self.known.entries.get(&key) {
             return Ok(*number);
         }

@@ -1,21 +1,19 @@
 //! Descriptors: identities to classes, and ports to classes.
 
-use super::{Checker, FIND, Result, ensure, numbers, value};
+use super::{Checker, FIND, Result, ensure, is_new, numbers, place, value};
 use crate::bytes::{fixed, get_u16, get_u32};
 use crate::layout::{
     BLOCK_LEN, BLOCK_PAGES, DESCRIPTOR_LEN, Descriptor, PAGE_IDENTITIES, PAGE_UNIT,
     PORT_DIRECTORY_LEN, PORT_PAGE_UNIT, PORT_SLOTS, SLOT_BLOCKS, SLOTS, UNLISTED_CLASSES,
     WIDE_CELLS, WIDE_PEERS, WIDE_PORTS,
 };
-use alloc::collections::BTreeSet;
 
 impl Checker<'_> {
     pub(super) fn subjects(&mut self) -> Result<()> {
-        let mut known = BTreeSet::new();
         for i in 0..self.h.subjects.count as usize {
             let at = self.h.subjects.at as usize + i * 8;
             for descriptor in [get_u32(self.b, at), get_u32(self.b, at + 4)] {
-                if descriptor != 0 && known.insert(descriptor) {
+                if descriptor != 0 && is_new(&mut self.known.descriptors, descriptor) {
                     self.descriptor(descriptor)?;
                 }
             }
@@ -52,7 +50,7 @@ impl Checker<'_> {
     fn peer_class(&mut self, d: &Descriptor, wide: bool) -> Result<u32> {
         let words = (self.h.local_count / PAGE_IDENTITIES) as usize;
         self.section("local directory", d.directory, words as u64, 2)?;
-        let key = (d.directory, d.pages, wide);
+        let key = place(d.directory.into(), d.pages, wide);
         let local = match self.known.directories.get(&key) {
             Some(class) => *class,
             None => {
@@ -67,7 +65,8 @@ impl Checker<'_> {
         };
         let words = self.h.regions.count as usize * SLOT_BLOCKS;
         self.section("root", d.root, words as u64, 2)?;
-        let key = (d.root, d.pages, d.blocks, wide);
+        let parts = u64::from(d.root) << 32 | u64::from(d.pages);
+        let key = place(parts, d.blocks, wide);
         if let Some(rooted) = self.known.roots.get(&key) {
             return Ok(local.max(*rooted));
         }
@@ -83,7 +82,7 @@ impl Checker<'_> {
 
     fn block(&mut self, d: &Descriptor, block: u16, wide: bool) -> Result<u32> {
         let at = u64::from(d.blocks) + u64::from(block) * BLOCK_LEN as u64;
-        let key = (at, d.pages, wide);
+        let key = place(at, d.pages, wide);
         if let Some(class) = self.known.blocks.get(&key) {
             return Ok(*class);
         }
@@ -112,14 +111,15 @@ impl Checker<'_> {
 
     fn page(&mut self, base: u32, wide: bool, page: u16) -> Result<u32> {
         self.spend(FIND)?;
-        if let Some(class) = self.known.pages.get(&(base, wide, page)) {
+        let key = place(base.into(), page.into(), wide);
+        if let Some(class) = self.known.pages.get(&key) {
             return Ok(*class);
         }
         let at = u64::from(base) + u64::from(page) * PAGE_UNIT as u64;
         let Some(greatest) = self.greatest(at, wide, PAGE_IDENTITIES as usize)? else {
             return value("page", base, page);
         };
-        self.known.pages.insert((base, wide, page), greatest);
+        self.known.pages.insert(key, greatest);
         Ok(greatest)
     }
 
@@ -140,7 +140,7 @@ impl Checker<'_> {
 
     fn port_directory(&mut self, d: &Descriptor, number: u16, wide: bool) -> Result<u32> {
         let at = u64::from(d.port_directories) + u64::from(number) * PORT_DIRECTORY_LEN as u64;
-        let key = (at, d.port_pages, wide);
+        let key = place(at, d.port_pages, wide);
         if let Some(class) = self.known.port_directories.get(&key) {
             return Ok(*class);
         }
@@ -163,13 +163,14 @@ impl Checker<'_> {
     fn port_page(&mut self, base: u32, page: u16, wide: bool) -> Result<u32> {
         self.spend(FIND)?;
         let at = u64::from(base) + u64::from(page) * PORT_PAGE_UNIT as u64;
-        if let Some(class) = self.known.port_pages.get(&(at, wide)) {
+        let key = place(at, 0, wide);
+        if let Some(class) = self.known.port_pages.get(&key) {
             return Ok(*class);
         }
         let Some(class) = self.greatest(at, wide, 256)? else {
             return value("port page", base, page);
         };
-        self.known.port_pages.insert((at, wide), class);
+        self.known.port_pages.insert(key, class);
         Ok(class)
     }
 }

@@ -13,7 +13,7 @@ mod origin;
 use crate::bytes::get_u16;
 use crate::image::{Info, hash};
 use crate::layout::{ALIGN, FROZEN, HEADER_LEN, Header};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -143,33 +143,49 @@ struct Checker<'a> {
     known: Known,
 }
 
-/// Parts already looked at, by all that decides what they mean. Each kind has
-/// a map of its own: one offset may be taken for two kinds.
+/// What was found about parts, by all that decides what they mean. The
+/// numbers of every kind are packed alike: a map of another type is as much
+/// code again, and browsers load it.
+type Found<const N: usize> = BTreeMap<[u64; N], u32>;
+
+/// A part by a place, another number, and its width.
+const fn place(at: u64, with: u32, wide: bool) -> [u64; 2] {
+    [at, (with as u64) << 1 | wide as u64]
+}
+
+/// Parts already looked at. Each kind has a map of its own: one offset may be
+/// taken for two kinds.
 #[derive(Default)]
 struct Known {
-    /// Greatest class of a page, by base, width and number.
-    pages: BTreeMap<(u32, bool, u16), u32>,
+    descriptors: Found<2>,
+    /// Greatest class of a page, by base, number and width.
+    pages: Found<2>,
     /// Greatest class behind a block, by its place and its pages.
-    blocks: BTreeMap<(u64, u32, bool), u32>,
+    blocks: Found<2>,
     /// Greatest class behind a local directory, by its pages.
-    directories: BTreeMap<(u32, u32, bool), u32>,
+    directories: Found<2>,
     /// Greatest class behind a root, by its pages and blocks.
-    roots: BTreeMap<(u32, u32, u32, bool), u32>,
+    roots: Found<2>,
     /// Greatest class of a port page, by its place.
-    port_pages: BTreeMap<(u64, bool), u32>,
+    port_pages: Found<2>,
     /// Greatest class behind a port directory, by its place and pages.
-    port_directories: BTreeMap<(u64, u32, bool), u32>,
+    port_directories: Found<2>,
     /// Number of the list of planes of verdict entries, by place and count.
-    entries: BTreeMap<(u32, u32), u32>,
+    entries: Found<2>,
     /// Lists of planes, numbered.
     planes: BTreeMap<Vec<u8>, u32>,
     /// Greatest cell, by place, rows, classes, stride and width.
-    cells: BTreeMap<cells::Cells, u32>,
+    cells: Found<4>,
     /// Cells and bitsets that agree, by number of planes.
-    agreed: BTreeSet<(cells::Cells, u32, u32)>,
-    origin_blocks: BTreeSet<u32>,
-    origin_sets: BTreeSet<u32>,
-    rule_lists: BTreeSet<u32>,
+    agreed: Found<4>,
+    origin_blocks: Found<2>,
+    origin_sets: Found<2>,
+    rule_lists: Found<2>,
+}
+
+/// Notes that a part was looked at; false when it was known.
+fn is_new(known: &mut Found<2>, at: u32) -> bool {
+    known.insert([at.into(), 0], 0).is_none()
 }
 
 impl<'a> Checker<'a> {

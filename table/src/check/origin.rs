@@ -1,6 +1,6 @@
 //! Origins: blocks, sets of records, lists of rules.
 
-use super::{Checker, Result, ensure};
+use super::{Checker, Result, ensure, is_new};
 use crate::bytes::get_u32;
 use crate::layout::ORIGIN_LEN;
 
@@ -11,13 +11,13 @@ impl Checker<'_> {
         }
         for i in 0..self.h.subjects.count as usize * 2 {
             let block = get_u32(self.b, self.h.origins as usize + i * 4);
-            if block == 0 || !self.known.origin_blocks.insert(block) {
+            if block == 0 || !is_new(&mut self.known.origin_blocks, block) {
                 continue;
             }
             let classes = self.list("origins", block, 4)?;
             for class in 0..classes as usize {
                 let set = get_u32(self.b, block as usize + 4 + class * 4);
-                if set != 0 && self.known.origin_sets.insert(set) {
+                if set != 0 && is_new(&mut self.known.origin_sets, set) {
                     self.origin_set(set)?;
                 }
             }
@@ -33,7 +33,7 @@ impl Checker<'_> {
             let known = prefix == 0 || (8..=24).contains(&prefix);
             ensure(known, "origin prefix", at, prefix)?;
             let rules = get_u32(self.b, at + 16);
-            if rules == 0 || !self.known.rule_lists.insert(rules) {
+            if rules == 0 || !is_new(&mut self.known.rule_lists, rules) {
                 continue;
             }
             let count = self.list("origin rules", rules, 4)?;
