@@ -217,22 +217,37 @@ export interface OpenPorts {
 }
 
 /** `default`: no rule selects that side. */
-export type SideState = "allowed" | "default" | "denied";
+export type SideState = "allowed" | "default" | "denied" | "unknown";
+
+/** What one peer may say to another. */
+export interface Connection {
+  readonly from: string;
+  readonly to: string;
+  readonly allowed: readonly OpenPorts[];
+  /** What the documents leave open. */
+  readonly unknown?: string;
+  readonly egress: SideState;
+  readonly ingress: SideState;
+}
 
 export interface Connectivity {
   /** `ns/name[Kind]`. */
   readonly workloads: readonly string[];
   /** `entity:world`, `cidr:10.0.0.0/8`, `fqdn:*.example.com`. */
   readonly peers: readonly string[];
-  readonly connections: readonly {
-    readonly from: string;
-    readonly to: string;
-    readonly allowed: readonly OpenPorts[];
-    /** What the documents leave open. */
-    readonly unknown?: string;
-    readonly egress: SideState;
-    readonly ingress: SideState;
-  }[];
+  readonly connections: readonly Connection[];
+}
+
+/** What is not as it was. Connections of peers that went are not listed: they went with them. */
+export interface ConnectivityChange {
+  /** What to ask with the next time. */
+  readonly revision: number;
+  /** All names, or `null` while they stay. */
+  readonly peers: { readonly workloads: readonly string[]; readonly peers: readonly string[] } | null;
+  /** Those that are new, or other than they were. */
+  readonly connections: readonly Connection[];
+  /** Nothing is open there any more. */
+  readonly closed: readonly { readonly from: string; readonly to: string }[];
 }
 
 export interface Terms {
@@ -529,6 +544,11 @@ export class Engine {
     /** With pods that do not exist yet, `[any]`: which doors stand open for whoever comes. */
     readonly exposure?: boolean;
   }): Connectivity;
+  /**
+   * The connections of `reach()` that changed after a revision; 0 is before the first. For whoever sends them on, as a
+   * worker does. (What `reach()` gives is the same objects as before where nothing changed.)
+   */
+  reachSince(revision: number): ConnectivityChange;
   /** Exactly what is open here and not in another engine, or the other way round, or on other terms. */
   diff(old: Engine, how?: { readonly byPod?: boolean }): Difference;
   /** Cilium's policy map of a workload. */

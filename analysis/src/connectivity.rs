@@ -7,10 +7,11 @@
 
 use crate::connection::{Connection, Side};
 use crate::peer::{self, Grouping, Peer, PeerKind, StandIns};
-use crate::subject::{Columns, Compiler, SideId, SubjectClass};
+use crate::subject::{Columns, Compiler, Memory, SideId, SubjectClass};
 use ahash::{AHashMap, AHashSet};
 use ipnet::IpNet;
 use netverdict::cluster::{Cluster, Endpoint, Target};
+use netverdict::config::Config;
 use netverdict::identity::NumericIdentity;
 use netverdict::rule::Direction;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,24 @@ struct Entry {
     identity: Option<NumericIdentity>,
 }
 
+/// A peer as policies see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Seen {
+    pub(crate) identity: NumericIdentity,
+    /// Its identity depends on a variable.
+    pub(crate) unknown: bool,
+}
+
+impl Seen {
+    /// What columns say of it.
+    pub(crate) fn side(self, columns: &Columns, config: &Config) -> SideId {
+        match self.unknown {
+            true => columns.templated(self.identity),
+            false => columns.of(self.identity, config),
+        }
+    }
+}
+
 /// Sides that were put together before.
 type Joined = AHashMap<[Option<SideId>; 2], Arc<Connection>>;
 
@@ -49,9 +68,8 @@ pub struct Connectivity<'c> {
     cluster: &'c Cluster,
     entries: Vec<Entry>,
     peers: Vec<Peer>,
-    classes: Vec<[Columns; 2]>,
-    sides: Vec<Arc<Side>>,
-    passes: Vec<bool>,
+    classes: Vec<Arc<[Columns; 2]>>,
+    memory: Memory,
     joined: Mutex<Joined>,
 }
 
@@ -68,6 +86,17 @@ impl<'c> Connectivity<'c> {
     pub fn with_progress(
         cluster: &'c Cluster,
         options: &Options,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Self {
+        Self::remembering(cluster, options, Memory::default(), progress)
+    }
+
+    /// As [`Self::with_progress`], with what an earlier look at the cluster
+    /// left in memory.
+    pub(crate) fn remembering(
+        cluster: &'c Cluster,
+        options: &Options,
+        memory: Memory,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Self {
         let mut classes: Vec<SubjectClass> = Vec::new();
@@ -90,22 +119,20 @@ impl<'c> Connectivity<'c> {
             .flat_map(|e| e.peer.identities.iter().map(|(id, _)| *id))
             .chain([NumericIdentity::HOST, NumericIdentity::WORLD])
             .collect();
-        let mut compiler = Compiler::new(cluster, &identities);
+        let mut compiler = Compiler::new(cluster, identities, memory);
         let all = classes.len();
         let columns = classes.iter().enumerate().map(|(n, class)| {
             progress(n, all);
             compiler.columns(class)
         });
-        let classes: Vec<[Columns; 2]> = columns.collect();
-        let sides = compiler.into_sides();
-        let passes = sides.iter().map(|s| s.passes()).collect();
+        let classes: Vec<Arc<[Columns; 2]>> = columns.collect();
+        let memory = compiler.into_memory();
         let mut all = Self {
             cluster,
             entries,
             peers: Vec::new(),
             classes,
-            sides,
-            passes,
+            memory,
             joined: Mutex::new(AHashMap::new()),
         };
         if options.grouping == Grouping::Workload {
@@ -306,19 +333,20 @@ impl<'c> Connectivity<'c> {
         peer: &Peer,
         id: NumericIdentity,
     ) -> SideId {
+        let [ingress, egress] = columns;
         let columns = match direction {
-            Direction::Ingress => &columns[0],
-            Direction::Egress => &columns[1],
+            Direction::Ingress => ingress,
+            Direction::Egress => egress,
         };
-        if peer.is_workload() && peer.templated().is_some() {
-            columns.templated(id)
-        } else {
-            columns.of(id, self.cluster.config())
-        }
+        let seen = Seen {
+            identity: id,
+            unknown: peer.templated().is_some() && peer.is_workload(),
+        };
+        seen.side(columns, self.cluster.config())
     }
 
     fn passing(&self, side: Option<SideId>) -> bool {
-        side.is_none_or(|s| self.passes.get(s.0 as usize).copied().unwrap_or(true))
+        side.is_none_or(|s| self.memory.passes(s))
     }
 
     /// False when one side surely lets nothing through.
@@ -330,6 +358,45 @@ impl<'c> Connectivity<'c> {
             }
             _ => true,
         }
+    }
+
+    /// What is worth knowing the next time.
+    pub(crate) fn into_memory(self) -> Memory {
+        self.memory
+    }
+
+    /// What the policy of a peer says of others; `None` without one.
+    pub(crate) fn columns(&self, peer: usize) -> Option<&Arc<[Columns; 2]>> {
+        self.classes.get(self.entries.get(peer)?.class?)
+    }
+
+    /// A peer as policies see it; `None` where that depends on who looks.
+    pub(crate) fn seen(&self, peer: usize) -> Option<Seen> {
+        let entry = self.entries.get(peer)?;
+        let unknown = entry.peer.templated().is_some() && entry.peer.is_workload();
+        entry.identity.map(|identity| Seen { identity, unknown })
+    }
+
+    /// Every pair of sides that pods of two peers have, wherever they run.
+    pub(crate) fn wherever(&self, from: usize, to: usize) -> Vec<[Option<SideId>; 2]> {
+        let ends = (self.entries.get(from), self.entries.get(to));
+        match ends {
+            (Some(from), Some(to)) => self.sides_wherever(from, to),
+            _ => Vec::new(),
+        }
+    }
+
+    fn sides_wherever(&self, from: &Entry, to: &Entry) -> Vec<[Option<SideId>; 2]> {
+        let mut all = Vec::new();
+        for receiver in to.peer.seen_from(&from.peer.nodes) {
+            for sender in from.peer.seen_from(&to.peer.nodes) {
+                all.push([
+                    self.side(from, Direction::Egress, &to.peer, receiver),
+                    self.side(to, Direction::Ingress, &from.peer, sender),
+                ]);
+            }
+        }
+        all
     }
 
     /// The sides of two peers, by their numbers; `None` where nodes matter, or
@@ -349,13 +416,14 @@ impl<'c> Connectivity<'c> {
     /// too.
     pub(crate) fn sides_in(&self, other: &Self) -> Vec<Option<SideId>> {
         let numbers: AHashMap<&Arc<Side>, usize> = other
-            .sides
+            .memory
+            .sides()
             .iter()
             .enumerate()
             .map(|(n, s)| (s, n))
             .collect();
         let number = |side: &Arc<Side>| u32::try_from(*numbers.get(side)?).ok().map(SideId);
-        self.sides.iter().map(number).collect()
+        self.memory.sides().iter().map(number).collect()
     }
 
     fn between(&self, from: &Entry, to: &Entry) -> Arc<Connection> {
@@ -368,18 +436,13 @@ impl<'c> Connectivity<'c> {
         // Pods on nodes are seen differently from different nodes: what any
         // pod of one may say to any of the other.
         let mut all: Option<Arc<Connection>> = None;
-        for receiver in to.peer.seen_from(&from.peer.nodes) {
-            for sender in from.peer.seen_from(&to.peer.nodes) {
-                let one = self.joined(
-                    self.side(from, Direction::Egress, &to.peer, receiver),
-                    self.side(to, Direction::Ingress, &from.peer, sender),
-                );
-                all = Some(match all {
-                    None => one,
-                    Some(known) if known == one => known,
-                    Some(known) => Arc::new(known.or(&one)),
-                });
-            }
+        for [egress, ingress] in self.sides_wherever(from, to) {
+            let one = self.joined(egress, ingress);
+            all = Some(match all {
+                None => one,
+                Some(known) if known == one => known,
+                Some(known) => Arc::new(known.or(&one)),
+            });
         }
         all.unwrap_or_else(|| self.joined(None, None))
     }
@@ -387,7 +450,7 @@ impl<'c> Connectivity<'c> {
     fn joined(&self, egress: Option<SideId>, ingress: Option<SideId>) -> Arc<Connection> {
         let mut known = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.entry([egress, ingress]).or_insert_with(|| {
-            let side = |id: Option<SideId>| self.sides.get(id?.0 as usize).cloned();
+            let side = |id: Option<SideId>| self.memory.side(id?).cloned();
             Arc::new(Connection::new(side(egress), side(ingress)))
         });
         Arc::clone(found)
@@ -396,7 +459,7 @@ impl<'c> Connectivity<'c> {
     /// What every policy says of an identity.
     fn treatment(&self, identity: NumericIdentity) -> Vec<SideId> {
         let config = self.cluster.config();
-        let both = self.classes.iter().flatten();
+        let both = self.classes.iter().flat_map(|c| c.iter());
         both.map(|c| c.of(identity, config)).collect()
     }
 

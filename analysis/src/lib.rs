@@ -44,6 +44,7 @@ pub mod difference;
 pub mod editor;
 pub mod expectation;
 pub mod exposure;
+pub mod following;
 pub mod generate;
 mod imagined;
 pub mod json;

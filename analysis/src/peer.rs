@@ -143,12 +143,7 @@ pub type StandIns = BTreeMap<IpAddr, String>;
 /// DNS has said one it selects. These are not real: they say what an address
 /// may do once Cilium has learned it.
 pub fn learn_stand_ins(cluster: &mut Cluster) -> StandIns {
-    let patterns: BTreeSet<String> = cluster
-        .repository()
-        .rules()
-        .flat_map(|r| r.peers.iter().flatten())
-        .filter_map(|s| s.fqdn_label().map(str::to_owned))
-        .collect();
+    let patterns = name_patterns(cluster);
     let mut names = cluster.options().resolved_names.clone();
     let mut found = StandIns::new();
     let mut next = 0;
@@ -173,6 +168,26 @@ pub fn learn_stand_ins(cluster: &mut Cluster) -> StandIns {
         cluster.set_resolved_names(names);
     }
     found
+}
+
+/// What `toFQDNs` selectors of the rules say.
+pub(crate) fn name_patterns(cluster: &Cluster) -> BTreeSet<String> {
+    let peers = cluster.repository().rules();
+    let peers = peers.flat_map(|r| r.peers.iter().flatten());
+    peers
+        .filter_map(|s| s.fqdn_label().map(str::to_owned))
+        .collect()
+}
+
+/// True when the addresses of stand-ins are still of blocks that nobody uses.
+pub(crate) fn stand_ins_hold(cluster: &Cluster, stand_ins: &StandIns) -> bool {
+    let mut prefixes = cluster.ipcache().iter().map(|(prefix, _)| prefix);
+    !prefixes.any(|p| {
+        p.prefix_len() != 0
+            && stand_ins
+                .keys()
+                .any(|ip| p.contains(ip) && *p != IpNet::from(*ip))
+    })
 }
 
 /// An address of a block that nobody uses and no rule singles out.

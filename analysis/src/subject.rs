@@ -9,14 +9,15 @@
 
 use crate::connection::{Proxy, Side, Treatment};
 use crate::ports::{Cuts, PortMap};
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use netverdict::cluster::{Cluster, Endpoint, ResolvedPolicy};
 use netverdict::config::Config;
 use netverdict::identity::{AGGREGATES, NumericIdentity, PodPorts};
-use netverdict::policy_map::{L4Key, PolicyMap, Question, StandInProxyPorts};
+use netverdict::policy_map::{L4Key, NamedPorts, PolicyMap, Question, StandInProxyPorts};
 use netverdict::resolve::{Applying, Parser, ResolveError, SubjectPolicy};
 use netverdict::rule::Direction;
-use netverdict::selector::SelectorId;
+use netverdict::selector::{Selector, SelectorId};
+use roaring::RoaringBitmap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,6 +38,20 @@ pub(crate) enum ClassKey {
         /// Only what is not complete looks at more than rules.
         own: Option<(NumericIdentity, String)>,
     },
+}
+
+impl ClassKey {
+    /// The rules, where nothing but these and ports decides.
+    fn settled(&self) -> Option<&Applying> {
+        match self {
+            Self::Rules {
+                applying,
+                own: None,
+                ..
+            } => Some(applying),
+            _ => None,
+        }
+    }
 }
 
 /// Subjects that are treated alike.
@@ -83,6 +98,9 @@ pub(crate) struct Columns {
     /// For all, when there is no policy.
     constant: SideId,
     unknown: SideId,
+    /// They follow from rules and what their selectors select, and proxies
+    /// tell nobody apart whom the wildcard selects.
+    settled: bool,
 }
 
 impl Columns {
@@ -111,31 +129,77 @@ impl Columns {
     }
 }
 
-/// Resolved policies by the rules that apply.
-type Resolved = AHashMap<Applying, Result<Arc<SubjectPolicy>, ResolveError>>;
-
-/// Computes columns, and keeps each distinct side once.
-pub(crate) struct Compiler<'c> {
-    cluster: &'c Cluster,
-    identities: &'c BTreeSet<NumericIdentity>,
-    policies: Resolved,
-    numbers: AHashMap<Arc<Side>, SideId>,
-    sides: Vec<Arc<Side>>,
+/// What the rules' selectors select, but for the wildcard: its entries are for
+/// everybody.
+fn selected(cluster: &Cluster, applying: &Applying) -> Vec<(Arc<Selector>, RoaringBitmap)> {
+    let index = cluster.repository().selectors();
+    let mut known = AHashSet::new();
+    let peers = applying.rules().flat_map(|r| r.peers.iter().flatten());
+    let peers = peers.filter(|s| !s.is_wildcard() && known.insert(s.key().to_owned()));
+    peers
+        .map(|selector| {
+            let selections = index.find(selector).and_then(|id| index.selections(id));
+            (
+                Arc::clone(selector),
+                selections.cloned().unwrap_or_default(),
+            )
+        })
+        .collect()
 }
 
-impl<'c> Compiler<'c> {
-    pub(crate) fn new(cluster: &'c Cluster, identities: &'c BTreeSet<NumericIdentity>) -> Self {
-        Self {
-            cluster,
-            identities,
-            policies: AHashMap::new(),
-            numbers: AHashMap::new(),
-            sides: Vec::new(),
-        }
+/// Columns, and what they follow from beside their class.
+struct Remembered {
+    columns: Arc<[Columns; 2]>,
+    selected: Vec<(Arc<Selector>, RoaringBitmap)>,
+    identities: Arc<BTreeSet<NumericIdentity>>,
+}
+
+impl Remembered {
+    /// True when the same would come out again: the selectors select whom they
+    /// selected, and nobody new.
+    fn holds(&self, cluster: &Cluster, identities: &Arc<BTreeSet<NumericIdentity>>) -> bool {
+        let index = cluster.repository().selectors();
+        let nobody = RoaringBitmap::new();
+        let same = self.selected.iter().all(|(selector, before)| {
+            let now = index.find(selector).and_then(|id| index.selections(id));
+            now.unwrap_or(&nobody) == before
+        });
+        let selected = |id: &NumericIdentity| {
+            let mut all = self.selected.iter();
+            all.any(|(_, selected)| selected.contains(id.0))
+        };
+        same && (Arc::ptr_eq(&self.identities, identities)
+            || !identities.difference(&self.identities).any(selected))
+    }
+}
+
+/// What is kept between one look at a cluster and the next.
+#[derive(Default)]
+pub(crate) struct Memory {
+    numbers: AHashMap<Arc<Side>, SideId>,
+    sides: Vec<Arc<Side>>,
+    passes: Vec<bool>,
+    classes: AHashMap<ClassKey, Remembered>,
+    named_ports: Option<NamedPorts>,
+}
+
+impl Memory {
+    pub(crate) fn sides(&self) -> &[Arc<Side>] {
+        &self.sides
     }
 
-    pub(crate) fn into_sides(self) -> Vec<Arc<Side>> {
-        self.sides
+    pub(crate) fn side(&self, id: SideId) -> Option<&Arc<Side>> {
+        self.sides.get(id.0 as usize)
+    }
+
+    /// How many sides there are, with those that nothing has any more.
+    pub(crate) fn len(&self) -> usize {
+        self.sides.len()
+    }
+
+    /// False when a side surely lets nothing through.
+    pub(crate) fn passes(&self, id: SideId) -> bool {
+        self.passes.get(id.0 as usize).copied().unwrap_or(true)
     }
 
     fn number(&mut self, side: Side) -> SideId {
@@ -144,9 +208,88 @@ impl<'c> Compiler<'c> {
             return *known;
         }
         let number = SideId(u32::try_from(self.sides.len()).unwrap_or(u32::MAX));
+        self.passes.push(side.passes());
         self.sides.push(Arc::clone(&side));
         self.numbers.insert(side, number);
         number
+    }
+}
+
+/// Resolved policies by the rules that apply.
+type Resolved = AHashMap<Applying, Result<Arc<SubjectPolicy>, ResolveError>>;
+
+/// Computes columns, and keeps each distinct side once.
+pub(crate) struct Compiler<'c> {
+    cluster: &'c Cluster,
+    identities: Arc<BTreeSet<NumericIdentity>>,
+    policies: Resolved,
+    memory: Memory,
+    /// What was looked at this time.
+    classes: AHashMap<ClassKey, Remembered>,
+}
+
+impl<'c> Compiler<'c> {
+    pub(crate) fn new(
+        cluster: &'c Cluster,
+        identities: BTreeSet<NumericIdentity>,
+        mut memory: Memory,
+    ) -> Self {
+        let old = memory.classes.values().next().map(|r| &r.identities);
+        let same = old.filter(|old| ***old == identities).cloned();
+        if memory.named_ports.as_ref() != Some(cluster.named_ports()) {
+            memory.classes.clear();
+            memory.named_ports = Some(cluster.named_ports().clone());
+        }
+        Self {
+            cluster,
+            identities: same.unwrap_or_else(|| Arc::new(identities)),
+            policies: AHashMap::new(),
+            memory,
+            classes: AHashMap::new(),
+        }
+    }
+
+    /// What is worth knowing the next time: no class that is there no more.
+    pub(crate) fn into_memory(self) -> Memory {
+        Memory {
+            classes: self.classes,
+            ..self.memory
+        }
+    }
+
+    fn number(&mut self, side: Side) -> SideId {
+        self.memory.number(side)
+    }
+
+    /// The columns of ingress and egress, as they were if nothing that they
+    /// follow from has changed.
+    pub(crate) fn columns(&mut self, class: &SubjectClass) -> Arc<[Columns; 2]> {
+        let Some(applying) = class.key.settled() else {
+            return Arc::new(self.compile(class).0);
+        };
+        if let Some(known) = self.memory.classes.remove(&class.key)
+            && known.holds(self.cluster, &self.identities)
+        {
+            let columns = Arc::clone(&known.columns);
+            let identities = Arc::clone(&self.identities);
+            let known = Remembered {
+                identities,
+                ..known
+            };
+            self.classes.insert(class.key.clone(), known);
+            return columns;
+        }
+        let (columns, settled) = self.compile(class);
+        let columns = Arc::new(columns);
+        if settled {
+            let remembered = Remembered {
+                columns: Arc::clone(&columns),
+                selected: selected(self.cluster, applying),
+                identities: Arc::clone(&self.identities),
+            };
+            self.classes.insert(class.key.clone(), remembered);
+        }
+        columns
     }
 
     fn constant(&mut self, treatment: Treatment, enforced: bool) -> SideId {
@@ -156,22 +299,28 @@ impl<'c> Compiler<'c> {
         })
     }
 
-    /// The columns of ingress and egress.
-    pub(crate) fn columns(&mut self, class: &SubjectClass) -> [Columns; 2] {
+    /// Columns, and whether they follow from rules and selectors alone.
+    fn compile(&mut self, class: &SubjectClass) -> ([Columns; 2], bool) {
         match self.policy(class) {
-            Ok(policy) => Direction::BOTH.map(|d| self.direction(class, &policy, d)),
+            Ok(policy) => {
+                let columns = Direction::BOTH.map(|d| self.direction(class, &policy, d));
+                let settled = columns.iter().all(|c| c.settled);
+                (columns, settled)
+            }
             Err(why) => {
                 let unknown = Treatment::Unknown {
                     why: Arc::from([why]),
                 };
                 let constant = self.constant(unknown, true);
-                [(); 2].map(|()| Columns {
+                let columns = [(); 2].map(|()| Columns {
                     enforced: true,
                     own: AHashMap::new(),
                     of_aggregate: AHashMap::new(),
                     constant,
                     unknown: constant,
-                })
+                    settled: false,
+                });
+                (columns, false)
             }
         }
     }
@@ -266,8 +415,9 @@ impl<'c> Compiler<'c> {
             true => entries.keys().copied().collect(),
             false => BTreeSet::new(),
         };
-        let apart = if by_entries { &apart } else { self.identities };
-        for identity in apart.iter().filter(|id| self.identities.contains(id)) {
+        let identities = Arc::clone(&self.identities);
+        let apart = if by_entries { &apart } else { &*identities };
+        for identity in apart.iter().filter(|id| identities.contains(id)) {
             let aggregate = identity.aggregate(config);
             let key = asking.column(&entries, *identity, aggregate, config);
             let side = match known.get(&key) {
@@ -286,12 +436,17 @@ impl<'c> Compiler<'c> {
             .get(&NumericIdentity::UNKNOWN)
             .copied()
             .unwrap_or(unknown);
+        let wildcard = |s: &SelectorId| {
+            let selectors = cluster.repository().selectors();
+            selectors.selector(*s).is_none_or(|s| s.is_wildcard())
+        };
         Columns {
             enforced,
             own,
             of_aggregate,
             constant,
             unknown,
+            settled: !asking.unsettled && !asking.redirecting.iter().any(wildcard),
         }
     }
 }

@@ -2,12 +2,14 @@
 
 import { call, memory } from "./module.js";
 import { RawEngine } from "./raw.js";
+import { Reach } from "./reach.js";
 import { Table } from "./table.js";
 
 const dispose = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 
 export class Engine {
   #raw;
+  #reach = new Reach();
 
   constructor(settings = {}) {
     this.#raw = call("settings", () => new RawEngine(JSON.stringify(settings)));
@@ -91,7 +93,21 @@ export class Engine {
   }
 
   reach({ byPod = false, withDenied = false, exposure = false } = {}) {
-    return this.#ask("", (raw) => raw.reach(byPod, withDenied, exposure));
+    if (byPod || withDenied || exposure) return this.#ask("", (raw) => raw.reach(byPod, withDenied, exposure));
+    return this.#reach.after(this.#ask("", (raw) => raw.reach_since(this.#reach.revision)));
+  }
+
+  reachSince(revision) {
+    this.reach();
+    const { names, workloads, cells, revision: now } = this.#ask("", (raw) => raw.reach_since(revision));
+    const all = this.#reach.names;
+    const named = (is) => all.filter((_, i) => workloads[i] === is);
+    return {
+      revision: now,
+      peers: names ? { workloads: named(true), peers: named(false) } : null,
+      connections: cells.filter((cell) => cell[2]).map((cell) => cell[2]),
+      closed: cells.filter((cell) => !cell[2]).map(([from, to]) => ({ from: all[from], to: all[to] })),
+    };
   }
 
   diff(old, { byPod = false } = {}) {

@@ -214,3 +214,45 @@ test("exposure shows who might come", () => {
   assert.ok(!engine.reach().workloads.some((w) => w.endsWith("[any]")));
   engine.free();
 });
+
+test("connections that stay are the same objects, and changes can be sent on", () => {
+  const engine = example();
+  const before = engine.reach();
+  assert.equal(engine.reach(), before);
+  const known = new Map();
+  let names;
+  const follow = (revision) => {
+    const change = engine.reachSince(revision);
+    names = change.peers ?? names;
+    const all = new Set([...names.workloads, ...names.peers]);
+    for (const c of change.connections) known.set(`${c.from} ${c.to}`, c);
+    for (const c of change.closed) known.delete(`${c.from} ${c.to}`);
+    for (const [pair, c] of known) if (!all.has(c.from) || !all.has(c.to)) known.delete(pair);
+    return change;
+  };
+  const byPair = (list) => new Map(list.map((c) => [`${c.from} ${c.to}`, c]));
+  let { revision } = follow(0);
+  assert.deepEqual(known, byPair(before.connections));
+  const file = "policies/database.yaml";
+  const texts = [
+    engine.text(file).replace("tier: backend}", "tier: other}"),
+    engine.text(file).replace("172.24.3.7/32", "172.24.0.0/16"),
+    engine.text(file),
+  ];
+  for (const text of texts) {
+    engine.set(file, text);
+    const change = follow(revision);
+    revision = change.revision;
+    const after = engine.reach();
+    assert.deepEqual(known, byPair(after.connections));
+    assert.ok(change.connections.length < after.connections.length);
+    // As another engine says that knew nothing before.
+    const fresh = new Engine();
+    for (const name of engine.documents()) fresh.set(name, engine.text(name));
+    assert.deepEqual(after, fresh.reach());
+    fresh.free();
+  }
+  assert.equal(engine.reach().connections.filter((c) => before.connections.includes(c)).length > 0, true);
+  assert.deepEqual(engine.reach(), before);
+  engine.free();
+});

@@ -79,7 +79,7 @@ impl RawEngine {
 
     /// Diagnostics of all documents.
     #[must_use]
-    pub fn diagnostics(&self) -> String {
+    pub fn diagnostics(&mut self) -> String {
         json(&self.session.diagnostics())
     }
 
@@ -110,6 +110,14 @@ impl RawEngine {
     /// What the serializer says.
     pub fn reach(&self, pods: bool, denied: bool, exposure: bool) -> Result<String, String> {
         self.session.reach(pods, denied, exposure)
+    }
+
+    /// The connections by workload that changed after a revision; of 0 all.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn reach_since(&mut self, revision: u32) -> Result<String, String> {
+        self.session.reach_since(revision)
     }
 
     /// What is different from another engine.

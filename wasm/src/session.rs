@@ -5,7 +5,8 @@
 
 use crate::place::Range;
 use netverdict::cluster::{
-    AskError, AskedFlow, Cluster, Documents, Endpoint, JsonFlow, JsonSide, ResolvedPolicy, Target,
+    AskError, AskedFlow, Change, Cluster, Documents, Endpoint, JsonFlow, JsonSide, ResolvedPolicy,
+    Target,
 };
 use netverdict::diagnostic::{Diagnostic, Severity};
 use netverdict::label::LabelSet;
@@ -14,8 +15,9 @@ use netverdict::policy_map::JsonEntry;
 use netverdict::rule::protocol;
 use netverdict::scenario::Settings;
 use netverdict::source::Sources;
+use netverdict_analysis::following::Following;
 use netverdict_analysis::json::{self, JsonPolicies};
-use netverdict_analysis::lint;
+use netverdict_analysis::lint::Linter;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -25,6 +27,9 @@ pub(crate) struct Session {
     settings: Settings,
     documents: Documents,
     cluster: Cluster,
+    linter: Linter,
+    /// Since somebody asked for connections.
+    following: Option<Following>,
 }
 
 /// Something to say about a document.
@@ -138,6 +143,8 @@ impl Session {
             settings,
             documents: Documents::new(),
             cluster,
+            linter: Linter::default(),
+            following: None,
         })
     }
 
@@ -146,9 +153,7 @@ impl Session {
         let config = self.cluster.config().clone();
         let options = self.settings.load_options(&config);
         let changes = self.documents.set(&name.to_owned(), text, &options);
-        self.cluster.apply(changes);
-        self.cluster
-            .set_open_policies(self.documents.open_policies());
+        self.apply(changes);
     }
 
     /// A document goes; false when there was none.
@@ -158,10 +163,17 @@ impl Session {
         let Some(changes) = self.documents.remove(&name.to_owned(), &options) else {
             return false;
         };
-        self.cluster.apply(changes);
-        self.cluster
-            .set_open_policies(self.documents.open_policies());
+        self.apply(changes);
         true
+    }
+
+    fn apply(&mut self, changes: Vec<Change>) {
+        let open = self.documents.open_policies();
+        if let Some(following) = &mut self.following {
+            following.apply(changes.clone(), open.clone());
+        }
+        self.cluster.apply(changes);
+        self.cluster.set_open_policies(open);
     }
 
     pub(crate) const fn documents(&self) -> &Documents {
@@ -179,11 +191,11 @@ impl Session {
 
     /// What there is to say about all documents: each by itself, how they fit
     /// together, and what is probably not meant.
-    pub(crate) fn diagnostics(&self) -> Vec<JsDiagnostic> {
+    pub(crate) fn diagnostics(&mut self) -> Vec<JsDiagnostic> {
+        let together = self.linter.together(self.cluster.objects(), &self.cluster);
         let sources = self.documents.sources();
         let names = self.documents.names();
         let own = names.flat_map(|name| self.documents.diagnostics(name));
-        let together = lint::together(self.cluster.objects(), &self.cluster);
         own.chain(&together)
             .map(|d| JsDiagnostic::new(d, sources))
             .collect()
@@ -234,6 +246,16 @@ impl Session {
     pub(crate) fn reach(&self, pods: bool, denied: bool, exposure: bool) -> Result<String, String> {
         let all = json::connectivity(&self.cluster, pods, denied, exposure);
         all.map_err(|e| e.to_string())
+    }
+
+    /// The connections by workload that changed after a revision.
+    pub(crate) fn reach_since(&mut self, revision: u32) -> Result<String, String> {
+        let cluster = &self.cluster;
+        let following = self
+            .following
+            .get_or_insert_with(|| Following::new(cluster));
+        let told = following.since(revision.into());
+        told.map_err(|e| e.to_string())
     }
 
     /// What is different from `old`.

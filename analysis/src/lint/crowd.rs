@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Endpoints that the same rules apply to, and that name their ports alike.
+#[derive(Debug)]
 pub(super) struct Group {
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     pub(super) policy: Arc<ResolvedPolicy>,
@@ -22,11 +23,19 @@ impl Group {
     pub(super) fn one(&self) -> Option<&Arc<Endpoint>> {
         self.endpoints.first()
     }
+
+    /// The same endpoints with the same policy.
+    fn is(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Arc<Endpoint>, &Arc<Endpoint>)| Arc::ptr_eq(a, b);
+        Arc::ptr_eq(&self.policy, &other.policy)
+            && self.endpoints.len() == other.endpoints.len()
+            && self.endpoints.iter().zip(&other.endpoints).all(same)
+    }
 }
 
 pub(super) struct Crowd<'c> {
     pub(super) cluster: &'c Cluster,
-    groups: Vec<Group>,
+    groups: Vec<Arc<Group>>,
     /// By address of a rule.
     of_rule: HashMap<usize, Vec<usize>>,
     by_identity: BTreeMap<NumericIdentity, Vec<(usize, Arc<Endpoint>)>>,
@@ -34,8 +43,9 @@ pub(super) struct Crowd<'c> {
 
 impl<'c> Crowd<'c> {
     /// Endpoints on the network of their node have no policy of their own, and
-    /// of those that depend on a variable nothing is known.
-    pub(super) fn new(cluster: &'c Cluster) -> Self {
+    /// of those that depend on a variable nothing is known. Groups that were
+    /// there `before` are the same ones.
+    pub(super) fn new(cluster: &'c Cluster, before: &[Arc<Group>]) -> Self {
         let own = cluster.endpoints().iter();
         let own = own.filter(|e| !e.host_network && e.templated.is_none());
         let mut numbers = HashMap::new();
@@ -77,20 +87,31 @@ impl<'c> Crowd<'c> {
             let same = by_identity.entry(endpoint.identity).or_default();
             same.push((number, Arc::clone(endpoint)));
         }
+        let known: HashMap<usize, &Arc<Group>> = before
+            .iter()
+            .map(|group| (Arc::as_ptr(&group.policy) as usize, group))
+            .collect();
+        let groups = groups.into_iter().map(|group| {
+            let known = known.get(&(Arc::as_ptr(&group.policy) as usize));
+            match known.filter(|known| known.is(&group)) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(group),
+            }
+        });
         Self {
             cluster,
-            groups,
+            groups: groups.collect(),
             of_rule,
             by_identity,
         }
     }
 
-    pub(super) fn groups(&self) -> &[Group] {
+    pub(super) fn groups(&self) -> &[Arc<Group>] {
         &self.groups
     }
 
     /// The groups that a rule applies to.
-    pub(super) fn subjects(&self, rule: &Arc<Rule>) -> impl Iterator<Item = &Group> {
+    pub(super) fn subjects(&self, rule: &Arc<Rule>) -> impl Iterator<Item = &Arc<Group>> {
         let numbers = self.of_rule.get(&address(rule)).into_iter().flatten();
         numbers.filter_map(|n| self.groups.get(*n))
     }
@@ -99,7 +120,7 @@ impl<'c> Crowd<'c> {
     pub(super) fn of_identity(
         &self,
         id: NumericIdentity,
-    ) -> impl Iterator<Item = (&Group, &Arc<Endpoint>)> {
+    ) -> impl Iterator<Item = (&Arc<Group>, &Arc<Endpoint>)> {
         let same = self.by_identity.get(&id).into_iter().flatten();
         same.filter_map(|(n, e)| Some((self.groups.get(*n)?, e)))
     }
@@ -153,7 +174,7 @@ impl<'c> Crowd<'c> {
     }
 }
 
-fn address(rule: &Arc<Rule>) -> usize {
+pub(super) fn address(rule: &Arc<Rule>) -> usize {
     Arc::as_ptr(rule) as usize
 }
 

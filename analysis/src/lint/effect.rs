@@ -6,7 +6,7 @@
 //! a rule are compared at every port that their entries tell apart, for every
 //! identity of the input that is a peer of the rule.
 
-use super::crowd::{Crowd, Group, is_of_pods};
+use super::crowd::{Crowd, Group, address, is_of_pods};
 use netverdict::cluster::ResolvedPolicy;
 use netverdict::diagnostic::Severity::{Info, Warning};
 use netverdict::diagnostic::{Code, Diagnostic};
@@ -14,7 +14,7 @@ use netverdict::identity::NumericIdentity;
 use netverdict::object::template;
 use netverdict::policy_map::{Question, Verdict};
 use netverdict::rule::{Direction, PortRule, Rule, RulePort, RuleVerdict, Tier, protocol};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Deny rules deny everything that an allow rule allows.
@@ -35,12 +35,48 @@ const MAX_QUESTIONS: usize = 5_000_000;
 /// Ports of a protocol, the last included.
 type Range = (u8, u16, u16);
 
-pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
+/// Findings of the last check, with what they follow from.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// The population of the cluster, and whether its input is open.
+    of: (u64, bool),
+    /// By address of a rule.
+    rules: HashMap<usize, Known>,
+}
+
+/// What was found about a rule.
+#[derive(Debug)]
+struct Known {
+    /// Holds the address.
+    rule: Arc<Rule>,
+    /// The groups that were looked at: while all of these are there, the same
+    /// would be found.
+    groups: Vec<Arc<Group>>,
+    /// Entries and questions that it took.
+    cost: [usize; 2],
+    finding: Option<Diagnostic>,
+}
+
+pub(super) fn check(crowd: &Crowd<'_>, memory: &mut Memory) -> Vec<Diagnostic> {
     let mut checker = Checker {
         crowd,
         entries: MAX_ENTRIES,
         questions: MAX_QUESTIONS,
+        groups: Vec::new(),
     };
+    let of = (crowd.cluster.population(), crowd.cluster.has_open_input());
+    let mut before = match of == memory.of {
+        true => std::mem::take(&mut memory.rules),
+        false => HashMap::new(),
+    };
+    memory.rules.clear();
+    memory.of = of;
+    let groups: HashSet<usize> = crowd
+        .groups()
+        .iter()
+        .map(|g| Arc::as_ptr(g) as usize)
+        .collect();
+    let there = |group: &Arc<Group>| groups.contains(&(Arc::as_ptr(group) as usize));
     let mut found = Vec::new();
     for rule in crowd.cluster.repository().rules() {
         let plain = rule.verdict == RuleVerdict::Allow
@@ -53,9 +89,19 @@ pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
         if !plain || has_variable(rule) {
             continue;
         }
-        let finding = checker.one_sided(rule);
-        let finding = finding.or_else(|| checker.without_effect(rule));
-        found.extend(finding);
+        let known = before.remove(&address(rule)).filter(|known| {
+            let [entries, questions] = known.cost;
+            Arc::ptr_eq(&known.rule, rule)
+                && known.groups.iter().all(there)
+                && entries <= checker.entries
+                && questions < checker.questions
+        });
+        let known = known.unwrap_or_else(|| checker.rule(rule));
+        let [entries, questions] = known.cost;
+        checker.entries = checker.entries.saturating_sub(entries);
+        checker.questions = checker.questions.saturating_sub(questions);
+        found.extend(known.finding.clone());
+        memory.rules.insert(address(rule), known);
     }
     found
 }
@@ -145,6 +191,8 @@ struct Checker<'c> {
     crowd: &'c Crowd<'c>,
     entries: usize,
     questions: usize,
+    /// Looked at for one rule.
+    groups: Vec<Arc<Group>>,
 }
 
 /// A question whose answer speaks for a finding.
@@ -156,6 +204,28 @@ struct Witness {
 }
 
 impl Checker<'_> {
+    /// What there is to find about a rule; what it takes is not taken yet.
+    fn rule(&mut self, rule: &Arc<Rule>) -> Known {
+        let left = [self.entries, self.questions];
+        let finding = self.one_sided(rule);
+        let finding = finding.or_else(|| self.without_effect(rule));
+        let cost = [left[0] - self.entries, left[1] - self.questions];
+        [self.entries, self.questions] = left;
+        Known {
+            rule: Arc::clone(rule),
+            groups: std::mem::take(&mut self.groups),
+            cost,
+            finding,
+        }
+    }
+
+    fn looks_at(&mut self, group: &Arc<Group>) {
+        let known = self.groups.last().is_some_and(|g| Arc::ptr_eq(g, group));
+        if !known {
+            self.groups.push(Arc::clone(group));
+        }
+    }
+
     fn verdict(
         &mut self,
         policy: &ResolvedPolicy,
@@ -182,6 +252,7 @@ impl Checker<'_> {
         let mut passed: Option<Witness> = None;
         let mut any = false;
         for group in self.crowd.subjects(rule) {
+            self.looks_at(group);
             let endpoint = group.one()?;
             let ranges = ranges(rule, group)?;
             let cost = group.policy.map.len() + POLICY;
@@ -288,6 +359,7 @@ impl Checker<'_> {
         };
         let mut first: Option<(String, String, Vec<Arc<Rule>>)> = None;
         for group in self.crowd.subjects(rule) {
+            self.looks_at(group);
             let ranges = ranges(rule, group)?;
             let subjects: BTreeSet<NumericIdentity> =
                 group.endpoints.iter().map(|e| e.identity).collect();
@@ -295,6 +367,7 @@ impl Checker<'_> {
                 // Of an identity without endpoints no policy is known.
                 self.crowd.of_identity(*peer).next()?;
                 for (of_peer, endpoint) in self.crowd.of_identity(*peer) {
+                    self.looks_at(of_peer);
                     let isolating = &of_peer.policy.subject.direction(other_side);
                     if !isolating.enforced {
                         return None;

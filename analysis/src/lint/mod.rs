@@ -49,11 +49,20 @@ pub use proxy::{GET_ALONE, OPEN_LAYER_7, VOID_LAYER_7};
 pub use resolver::{NO_DNS, NODE_CACHE};
 pub use selector::{NAMESPACE_KEY, RUN_LABEL};
 
-use crowd::Crowd;
+use crowd::{Crowd, Group};
 use netverdict::cluster::{Cluster, NO_IDENTITY_LABEL};
 use netverdict::diagnostic::{Diagnostic, Findings};
 use netverdict::object::Object;
 use netverdict::source::Span;
+use std::sync::Arc;
+
+/// What was found the last time, so that it need not be found again: editors
+/// ask with every keystroke.
+#[derive(Debug, Default)]
+pub struct Linter {
+    groups: Vec<Arc<Group>>,
+    effect: effect::Memory,
+}
 
 /// What there is to say about objects when they are held together: the remarks
 /// of their cluster, and every finding of [`check`] where it does not say the
@@ -63,19 +72,7 @@ pub fn together<'o>(
     objects: impl IntoIterator<Item = &'o Object>,
     cluster: &Cluster,
 ) -> Vec<Diagnostic> {
-    let found = check(objects, cluster);
-    // Of a key that is no label at all more is said than that.
-    let keys: Vec<Span> = found
-        .iter()
-        .filter(|d| d.code == NAMESPACE_KEY)
-        .map(|d| d.span)
-        .collect();
-    let remarks = cluster.diagnostics().iter().filter(|d| {
-        let inside =
-            |k: &Span| k.source == d.span.source && d.span.start <= k.start && k.end <= d.span.end;
-        d.code != NO_IDENTITY_LABEL || !keys.iter().any(inside)
-    });
-    remarks.cloned().chain(found).collect()
+    Linter::default().together(objects, cluster)
 }
 
 /// Every finding about objects, by place. `objects` are looked at one by one,
@@ -85,33 +82,68 @@ pub fn check<'o>(
     objects: impl IntoIterator<Item = &'o Object>,
     cluster: &Cluster,
 ) -> Vec<Diagnostic> {
-    let objects: Vec<&Object> = objects.into_iter().collect();
-    let mut all = Vec::new();
-    for object in &objects {
-        let mut found = Findings::default();
-        isolation::check(object, &mut found);
-        name::check(object, &mut found);
-        peer::check(object, cluster, &mut found);
-        port::check(object, &mut found);
-        prefix::check(object, cluster, &mut found);
-        proxy::check(object, &mut found);
-        selector::check(object, cluster, &mut found);
-        all.extend(found.finish());
+    Linter::default().check(objects, cluster)
+}
+
+impl Linter {
+    /// As [`together`], of one cluster as it changes.
+    #[must_use]
+    pub fn together<'o>(
+        &mut self,
+        objects: impl IntoIterator<Item = &'o Object>,
+        cluster: &Cluster,
+    ) -> Vec<Diagnostic> {
+        let found = self.check(objects, cluster);
+        // Of a key that is no label at all more is said than that.
+        let keys: Vec<Span> = found
+            .iter()
+            .filter(|d| d.code == NAMESPACE_KEY)
+            .map(|d| d.span)
+            .collect();
+        let remarks = cluster.diagnostics().iter().filter(|d| {
+            let inside = |k: &Span| {
+                k.source == d.span.source && d.span.start <= k.start && k.end <= d.span.end
+            };
+            d.code != NO_IDENTITY_LABEL || !keys.iter().any(inside)
+        });
+        remarks.cloned().chain(found).collect()
     }
-    all.extend(isolation::check_together(cluster));
-    all.extend(name::check_together(cluster));
-    all.extend(proxy::check_together(cluster));
-    all.extend(address::check(cluster));
-    all.extend(mesh::check(&objects, cluster));
-    if !cluster.endpoints().is_empty() {
-        let crowd = Crowd::new(cluster);
-        all.extend(label::check(&crowd, objects));
-        all.extend(listening::check(&crowd));
-        all.extend(resolver::check(&crowd));
-        all.extend(effect::check(&crowd));
-        all.extend(capacity::check(&crowd));
+
+    /// As [`check`], of one cluster as it changes.
+    fn check<'o>(
+        &mut self,
+        objects: impl IntoIterator<Item = &'o Object>,
+        cluster: &Cluster,
+    ) -> Vec<Diagnostic> {
+        let objects: Vec<&Object> = objects.into_iter().collect();
+        let mut all = Vec::new();
+        for object in &objects {
+            let mut found = Findings::default();
+            isolation::check(object, &mut found);
+            name::check(object, &mut found);
+            peer::check(object, cluster, &mut found);
+            port::check(object, &mut found);
+            prefix::check(object, cluster, &mut found);
+            proxy::check(object, &mut found);
+            selector::check(object, cluster, &mut found);
+            all.extend(found.finish());
+        }
+        all.extend(isolation::check_together(cluster));
+        all.extend(name::check_together(cluster));
+        all.extend(proxy::check_together(cluster));
+        all.extend(address::check(cluster));
+        all.extend(mesh::check(&objects, cluster));
+        if !cluster.endpoints().is_empty() {
+            let crowd = Crowd::new(cluster, &self.groups);
+            all.extend(label::check(&crowd, objects));
+            all.extend(listening::check(&crowd));
+            all.extend(resolver::check(&crowd));
+            all.extend(effect::check(&crowd, &mut self.effect));
+            all.extend(capacity::check(&crowd));
+            self.groups = crowd.groups().to_vec();
+        }
+        all.sort_by_key(|d| (d.span, d.code.number()));
+        all.dedup();
+        all
     }
-    all.sort_by_key(|d| (d.span, d.code.number()));
-    all.dedup();
-    all
 }

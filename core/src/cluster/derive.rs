@@ -110,7 +110,24 @@ impl Cluster {
                 self.update_identities();
             }
         }
-        self.policies.clear();
+        self.moved_on();
+    }
+
+    /// What was worked out from identities that moved holds no more.
+    pub(super) fn moved_on(&mut self) {
+        let Moved {
+            identities,
+            ports,
+            gone,
+            come,
+            rules: _,
+        } = &self.moved;
+        if identities.is_empty() && ports.is_empty() && gone.is_empty() && come.is_empty() {
+            self.policies.grow_old();
+        } else {
+            self.population += 1;
+            self.policies.clear();
+        }
     }
 
     fn update_rules(&mut self, touched: &BTreeSet<ObjectKey>, services: bool) {

@@ -57,7 +57,7 @@ impl Cluster {
             self.identity_is(id, labels);
         }
         if !self.moved.identities.is_empty() {
-            self.policies.clear();
+            self.moved_on();
             self.diagnostics = OnceLock::new();
         }
         true

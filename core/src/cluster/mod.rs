@@ -148,6 +148,7 @@ pub struct Cluster {
     templated: OnceLock<Vec<doubt::TemplatedRule>>,
     open_policies: Vec<ObjectRef>,
     policies: PolicyCache,
+    population: u64,
     moved: Moved,
     /// How often everything was built anew: numbers of selectors are others
     /// then.
@@ -185,6 +186,7 @@ impl Cluster {
             templated: OnceLock::new(),
             open_policies: Vec::new(),
             policies: PolicyCache::default(),
+            population: 0,
             moved: Moved::default(),
             rebuilt: 0,
             exhausted: Vec::new(),
@@ -212,7 +214,9 @@ impl Cluster {
     #[must_use]
     pub fn rebuilt(&self) -> Self {
         let objects = self.objects().cloned();
-        Self::build(self.config.clone(), self.options.clone(), objects)
+        let mut cluster = Self::build(self.config.clone(), self.options.clone(), objects);
+        cluster.set_open_policies(self.open_policies.clone());
+        cluster
     }
 
     /// As [`Self::build`], with the numbers identities had before.
@@ -281,6 +285,12 @@ impl Cluster {
         self.update(&BTreeSet::new(), true);
     }
 
+    /// The policies that [`Self::set_open_policies`] named.
+    #[must_use]
+    pub fn open_policies(&self) -> &[ObjectRef] {
+        &self.open_policies
+    }
+
     /// Says which policies could not be taken because variables in them are
     /// not filled in: answers they might change are then unknown. See
     /// [`open_policies`].
@@ -346,6 +356,13 @@ impl Cluster {
         self.repository.selectors().identities()
     }
 
+    /// Grows when endpoints, identities or the names of their ports come, change
+    /// or go.
+    #[must_use]
+    pub const fn population(&self) -> u64 {
+        self.population
+    }
+
     /// Prefixes and their identities. Addresses of pods are not among them.
     #[must_use]
     pub const fn ipcache(&self) -> &IpCache {
@@ -392,6 +409,7 @@ impl Cluster {
     fn rebuild(&mut self, state: &[u8]) -> Result<(), AllocationError> {
         let mut fresh = Self::new(self.config.clone(), self.options.clone());
         fresh.rebuilt = self.rebuilt + 1;
+        fresh.population = self.population + 1;
         let given = given_identities(&self.objects);
         let mut first = Vec::new();
         for (id, labels) in endpoint::by_age(&given, &self.objects) {

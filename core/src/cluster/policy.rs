@@ -4,11 +4,11 @@ use super::{Cluster, Endpoint};
 use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
 use crate::policy_map::{Entry, Key, PolicyMap, StandInProxyPorts};
-use crate::resolve::{Filter, ResolveError, SelectorPolicy, SubjectPolicy};
+use crate::resolve::{Applying, Filter, ResolveError, SelectorPolicy, SubjectPolicy};
 use crate::rule::{L7Rules, Rule, RuleVerdict};
 use crate::selector::SelectorIndex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The policy of an endpoint: its rules, and the entries made of them.
 #[derive(Clone, Debug)]
@@ -90,14 +90,40 @@ type Cached = Result<Arc<ResolvedPolicy>, ResolveError>;
 
 /// Policies by what they depend on, for the current state of the cluster.
 #[derive(Debug, Default)]
-pub(super) struct PolicyCache(Mutex<BTreeMap<(NumericIdentity, PodPorts), Cached>>);
+pub(super) struct PolicyCache(Mutex<Policies>);
+
+#[derive(Debug, Default)]
+struct Policies {
+    known: BTreeMap<(NumericIdentity, PodPorts), KnownPolicy>,
+    /// How often rules changed.
+    age: u64,
+}
+
+#[derive(Debug)]
+struct KnownPolicy {
+    applying: Applying,
+    policy: Cached,
+    /// When it was last known to be of the rules in force.
+    age: u64,
+}
 
 impl PolicyCache {
+    /// Identities or their ports are others.
     pub(super) fn clear(&mut self) {
-        self.0
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.get_mut().known.clear();
+    }
+
+    /// Rules are others: policies whose rules are all there yet still hold.
+    pub(super) fn grow_old(&mut self) {
+        self.get_mut().age += 1;
+    }
+
+    fn get_mut(&mut self) -> &mut Policies {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Policies> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,23 +152,34 @@ impl Cluster {
 
     fn policy_of(&self, id: NumericIdentity, labels: &LabelSet, ports: &PodPorts) -> Cached {
         let key = (id, ports.clone());
-        let cached = |cluster: &Self| {
-            let all = cluster.policies.0.lock();
-            let all = all.unwrap_or_else(PoisonError::into_inner);
-            all.get(&key).cloned()
+        let found = |all: &Policies| {
+            let known = all.known.get(&key).filter(|known| known.age == all.age);
+            known.map(|known| known.policy.clone())
         };
-        if let Some(known) = cached(self) {
+        if let Some(known) = found(&self.policies.lock()) {
             return known;
         }
-        let subject = self.repository.resolve(id, labels);
-        let resolved = subject.map(|s| Arc::new(self.distilled(s, ports)));
-        let mut all = self
-            .policies
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.insert(key, resolved.clone());
-        resolved
+        let applying = self.repository.applying(id, labels);
+        {
+            let mut all = self.policies.lock();
+            let age = all.age;
+            if let Some(known) = all.known.get_mut(&key)
+                && known.applying == applying
+            {
+                known.age = age;
+                return known.policy.clone();
+            }
+        }
+        let subject = self.repository.resolve_applying(id, applying.clone());
+        let policy = subject.map(|s| Arc::new(self.distilled(s, ports)));
+        let mut all = self.policies.lock();
+        let known = KnownPolicy {
+            applying,
+            policy: policy.clone(),
+            age: all.age,
+        };
+        all.known.insert(key, known);
+        policy
     }
 
     /// The policy of an endpoint as it would be without one of its rules.

@@ -13,7 +13,7 @@ type Ports = BTreeMap<u16, u32>;
 /// An identity may stand for many pods. While they disagree about a name (as
 /// during a rollout) the name means nothing for it
 /// (Cilium 1.20.2 pkg/types/portmap.go).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedPorts {
     ports: AHashMap<(Arc<str>, u8), AHashMap<NumericIdentity, Ports>>,
 }

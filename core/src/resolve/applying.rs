@@ -41,6 +41,11 @@ impl Hash for Applying {
 }
 
 impl Applying {
+    /// The rules, those of ingress first.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.rules.iter().flatten()
+    }
+
     /// The same without one rule.
     #[must_use]
     pub fn without(mut self, rule: &Arc<Rule>) -> Self {
