@@ -203,6 +203,7 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("C ABI in Valgrind and ThreadSanitizer", ffi::long);
     job.step("npm package", wasm::build);
     job.step("npm package: tests", wasm::test);
+    job.step("npm package: samples and types", wasm::samples);
     job.step("editor", editor::build);
     job.step("editor: in a browser", editor::test);
     packages::steps(&mut job);

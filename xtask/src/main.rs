@@ -67,6 +67,7 @@ usage: cargo xtask <job>
   supply-chain          licences, bans, sources, advisories (installs cargo-deny)
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
   wasm                  the npm package: built into target/npm, measured and tested (needs Node)
+      --samples           also packed, and installed into the projects of npm/samples
   editor [--build]      that package, the editor on it in target/editor/dist, and its tests in Chromium (--build: no tests)
   soak                  everything that takes long
 ";
@@ -99,7 +100,7 @@ fn main() -> ExitCode {
             options(arguments, &known).and_then(|o| conformance::run(&o))
         }
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
-        Some("wasm") => options(arguments, &[]).and_then(|_| wasm::run()),
+        Some("wasm") => options(arguments, &["--samples"]).and_then(|o| wasm::run(!o.is_empty())),
         Some("editor") => options(arguments, &["--build"]).and_then(|o| editor::run(!o.is_empty())),
         Some("dist") => options(arguments, &["--quick", "--try"]).and_then(|o| {
             let quick = o.contains(&("--quick", ""));

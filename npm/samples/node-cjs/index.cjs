@@ -1,0 +1,3 @@
+const { Engine } = require("netverdict");
+
+import("./question.js").then(({ answer }) => console.log(JSON.stringify(answer(Engine))));
