@@ -27,7 +27,7 @@ const MODULES: [Module; 2] = [
         name: "netverdict",
         engine: true,
         folder: "",
-        most: 905 << 10,
+        most: 925 << 10,
         goal: 300 << 10,
     },
     Module {
