@@ -4,9 +4,11 @@
 
 use crate::buffer::netverdict_str;
 use crate::error::{Done, Failure};
+#[cfg(feature = "engine")]
+use crate::status::NETVERDICT_NO_MEMORY;
 use crate::status::{
-    NETVERDICT_BAD_ARGUMENT, NETVERDICT_NO_MEMORY, NETVERDICT_NOT_UTF8, NETVERDICT_NULL_ARGUMENT,
-    NETVERDICT_STRUCT_SIZE, NETVERDICT_TOO_LARGE,
+    NETVERDICT_BAD_ARGUMENT, NETVERDICT_NOT_UTF8, NETVERDICT_NULL_ARGUMENT, NETVERDICT_STRUCT_SIZE,
+    NETVERDICT_TOO_LARGE,
 };
 use std::mem::{MaybeUninit, size_of};
 
