@@ -279,7 +279,7 @@ fn features() -> Result<Tally, String> {
     let mut tally = Tally::default();
     for (want, name, features) in FEATURES {
         println!("{want}: {name} {}", features.join(" "));
-        let mut check = cargo(&["clippy", "--quiet", "--lib", "--bins", "--package", name]);
+        let mut check = cargo(&["clippy", "--quiet", "--package", name]);
         tally += job::run(check.args(features).args(["--", "-D", "warnings"]))?;
     }
     Ok(tally)
@@ -302,10 +302,7 @@ fn oldest() -> Result<Tally, String> {
             ..Tally::default()
         });
     }
-    let mut check = command(
-        "cargo",
-        &[&toolchain, "check", "--quiet", "--lib", "--bins"],
-    );
+    let mut check = command("cargo", &[&toolchain, "check", "--quiet"]);
     // `cargo run` has set these for this program.
     for name in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "CARGO"] {
         check.env_remove(name);
