@@ -5,12 +5,9 @@
 
 use crate::ffi::{Bench, there};
 use crate::job::{self, Tally, go_test_line, root, run_tests};
-use crate::testdata;
+use crate::{locks, testdata};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// What makes wheels, as pip names it.
-const MATURIN: &str = "maturin==1.16.0";
 
 fn skip(why: &str) -> Tally {
     println!("skipped: {why}");
@@ -78,15 +75,19 @@ pub(crate) fn maturin() -> Result<Option<PathBuf>, String> {
         return Ok(None);
     }
     let maturin = environment().join("bin/maturin");
-    if !maturin.exists() {
+    let requirements = locks::requirements()?;
+    let noted = environment().join("requirements.txt");
+    if !maturin.exists() || !std::fs::read_to_string(&noted).is_ok_and(|n| n == requirements) {
         job::run(
             Command::new("python3")
-                .args(["-m", "venv"])
+                .args(["-m", "venv", "--clear"])
                 .arg(environment()),
         )?;
         let mut pip = Command::new(environment().join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", MATURIN]);
-        if !pip.status().is_ok_and(|s| s.success()) {
+        pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "-r"]);
+        pip.arg(root().join(locks::REQUIREMENTS));
+        let installed = pip.status().is_ok_and(|s| s.success());
+        if !installed || std::fs::write(&noted, requirements).is_err() {
             return Ok(None);
         }
     }

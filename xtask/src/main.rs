@@ -22,6 +22,7 @@ mod job;
 mod layer7;
 mod limits;
 mod links;
+mod locks;
 mod oracle;
 mod packages;
 mod readme;
