@@ -7,7 +7,7 @@ use crate::exit::Failure;
 use crate::layer7::{Sent, SentArgs};
 use crate::world::{World, WorldArgs};
 use clap::{ArgGroup, Args};
-use netverdict::cluster::{Endpoint, Flow, Peer, Target};
+use netverdict::cluster::{Endpoint, Flow, FoundFlow, Peer, Target};
 use netverdict::object::cilium::{IcmpFamily, icmp_type_number};
 use netverdict::rule::protocol;
 
@@ -44,18 +44,8 @@ pub(crate) struct QuestionArgs {
 /// A flow with its ends found.
 #[derive(Debug)]
 pub(crate) struct Question {
-    /// Who sends.
-    pub(crate) from: Peer,
-    /// Who receives.
-    pub(crate) to: Peer,
-    /// IP protocol number.
-    pub(crate) protocol: u8,
-    /// Destination port, or ICMP type.
-    pub(crate) port: u16,
-    /// ICMP code.
-    pub(crate) icmp_code: Option<u8>,
-    /// A fragment whose port is not known.
-    pub(crate) fragment: bool,
+    /// The flow.
+    pub(crate) found: FoundFlow,
     /// What is sent on it, if that is asked about.
     pub(crate) sent: Option<Sent>,
 }
@@ -78,15 +68,15 @@ impl QuestionArgs {
             (None, None, Some(text)) => icmp(text, IcmpFamily::V6)?,
             (None, None, None) => return Err(Failure::new("no port")),
         };
-        let question = Question {
+        let found = FoundFlow {
             from,
             to,
             protocol,
             port,
             icmp_code,
-            fragment: self.fragment,
-            sent,
+            untracked_fragment: self.fragment,
         };
+        let question = Question { found, sent };
         Ok((world, question))
     }
 }
@@ -94,28 +84,21 @@ impl QuestionArgs {
 impl Question {
     /// The flow it asks about.
     pub(crate) fn flow(&self) -> Flow<'_> {
-        Flow {
-            from: &self.from,
-            to: &self.to,
-            protocol: self.protocol,
-            port: self.port,
-            icmp_code: self.icmp_code,
-            untracked_fragment: self.fragment,
-        }
+        self.found.flow()
     }
 
     /// `443/TCP`, `ICMP type 8`, `443/TCP, untracked fragment`.
     pub(crate) fn what(&self) -> String {
-        let name = protocol_name(self.protocol);
-        let what = match self.protocol {
-            protocol::ICMP | protocol::ICMPV6 => match self.icmp_code {
-                Some(code) => format!("{name} type {} code {code}", self.port),
-                None => format!("{name} type {}", self.port),
+        let name = protocol_name(self.found.protocol);
+        let what = match self.found.protocol {
+            protocol::ICMP | protocol::ICMPV6 => match self.found.icmp_code {
+                Some(code) => format!("{name} type {} code {code}", self.found.port),
+                None => format!("{name} type {}", self.found.port),
             },
-            protocol::TCP | protocol::UDP | protocol::SCTP => format!("{}/{name}", self.port),
+            protocol::TCP | protocol::UDP | protocol::SCTP => format!("{}/{name}", self.found.port),
             _ => name,
         };
-        if self.fragment {
+        if self.found.untracked_fragment {
             format!("{what}, untracked fragment")
         } else {
             what

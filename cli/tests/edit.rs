@@ -14,10 +14,10 @@ fn folder(name: &str) -> PathBuf {
         .join("edit")
         .join(name);
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(folder.join("work/policies")).expect("a folder");
+    fs::create_dir_all(folder.join("manifests/policies")).expect("a folder");
     fs::create_dir_all(folder.join("editor/assets")).expect("a folder");
-    fs::write(folder.join("work/policies/a.yaml"), POLICY).expect("written");
-    fs::write(folder.join("work/notes.txt"), "not a manifest").expect("written");
+    fs::write(folder.join("manifests/policies/a.yaml"), POLICY).expect("written");
+    fs::write(folder.join("manifests/notes.txt"), "not a manifest").expect("written");
     fs::write(folder.join("secret.yaml"), "secret: yes\n").expect("written");
     let page = "<!doctype html><html><head><title>t</title></head></html>";
     fs::write(folder.join("editor/index.html"), page).expect("written");
@@ -42,7 +42,7 @@ impl Server {
     fn start(folder: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_netverdict"))
             .arg("edit")
-            .arg(folder.join("work"))
+            .arg(folder.join("manifests"))
             .arg("--editor")
             .arg(folder.join("editor"))
             .stdout(Stdio::piped())
@@ -117,7 +117,7 @@ fn it_gives_the_editor_and_the_manifests() {
     assert!(head.contains("Content-Type: text/html"), "{head}");
     let page = String::from_utf8(body).expect("text");
     assert!(
-        page.contains("<head><meta name=\"netverdict-folder\" content=\"work\">"),
+        page.contains("<head><meta name=\"netverdict-folder\" content=\"manifests\">"),
         "{page}"
     );
     let (status, head, body) = server.ask("GET", "assets/e.wasm", &[], "");
@@ -143,7 +143,8 @@ fn it_writes_what_is_saved() {
     let old = format!("If-Match: {version}");
     let (status, _, new) = server.ask("PUT", "api/file/policies/a.yaml", &[&old], "kind: X\n");
     assert_eq!(status, 200);
-    let read = |name: &str| fs::read_to_string(folder.join("work").join(name)).expect("a file");
+    let read =
+        |name: &str| fs::read_to_string(folder.join("manifests").join(name)).expect("a file");
     assert_eq!(read("policies/a.yaml"), "kind: X\n");
     assert_eq!(
         server.files()[0]["version"].as_str().map(str::as_bytes),
@@ -167,9 +168,9 @@ fn it_writes_what_is_saved() {
     assert_eq!(read("new/b c.yml"), "text");
     assert_eq!(server.status("PUT", "api/file/new/b%20c.yml", &[none]), 412);
     assert_eq!(server.status("DELETE", "api/file/new/b%20c.yml", &[]), 200);
-    assert!(!folder.join("work/new/b c.yml").exists());
+    assert!(!folder.join("manifests/new/b c.yml").exists());
     assert_eq!(server.status("DELETE", "api/file/new/b%20c.yml", &[]), 404);
-    let left = fs::read_dir(folder.join("work/policies"))
+    let left = fs::read_dir(folder.join("manifests/policies"))
         .expect("a folder")
         .count();
     assert_eq!(left, 1, "nothing is left beside the file");
@@ -216,11 +217,15 @@ fn nothing_outside_of_the_folder_is_touched() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::symlink;
-        symlink(folder.join("secret.yaml"), folder.join("work/link.yaml")).expect("a link");
-        symlink(&folder, folder.join("work/up")).expect("a link");
+        symlink(
+            folder.join("secret.yaml"),
+            folder.join("manifests/link.yaml"),
+        )
+        .expect("a link");
+        symlink(&folder, folder.join("manifests/up")).expect("a link");
         symlink(
             folder.join("absent.yaml"),
-            folder.join("work/dangling.yaml"),
+            folder.join("manifests/dangling.yaml"),
         )
         .expect("a link");
     }
@@ -260,7 +265,7 @@ fn nothing_outside_of_the_folder_is_touched() {
     assert!(!folder.join("absent.yaml").exists() && !folder.join("new.yaml").exists());
     // And the editor's own folder gives only its own files.
     for name in [
-        "../work/policies/a.yaml",
+        "../manifests/policies/a.yaml",
         "%2e%2e/secret.yaml",
         "assets/../../secret.yaml",
         ".git",
@@ -275,7 +280,7 @@ fn without_a_built_editor_it_says_where_to_get_one() {
     let folder = folder("absent");
     let output = Command::new(env!("CARGO_BIN_EXE_netverdict"))
         .args(["edit", "--editor"])
-        .arg(folder.join("work"))
+        .arg(folder.join("manifests"))
         .output()
         .expect("it runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -5,7 +5,7 @@
 //! Lines that go break somebody's program.
 
 use crate::install::target_folder;
-use crate::job::{self, Tally, cargo, command, root};
+use crate::job::{self, Tally, cargo, command, root, skip};
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -14,14 +14,6 @@ const LIBRARIES: [&str; 3] = ["netverdict-table", "netverdict", "netverdict-anal
 
 /// The reader does not know what this compiler writes.
 const OTHER_FORMAT: i32 = 3;
-
-fn skip(why: &str) -> Tally {
-    println!("skipped: {why}");
-    Tally {
-        skipped: 1,
-        ..Tally::default()
-    }
-}
 
 /// Compares, or with `bless` writes.
 pub(crate) fn run(bless: bool) -> Result<Tally, String> {

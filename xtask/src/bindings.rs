@@ -4,18 +4,10 @@
 //! and counted as skipped.
 
 use crate::ffi::{Bench, there};
-use crate::job::{self, Tally, go_test_line, root, run_tests};
+use crate::job::{self, Tally, go_test_line, root, run_tests, skip};
 use crate::{locks, testdata};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-fn skip(why: &str) -> Tally {
-    println!("skipped: {why}");
-    Tally {
-        skipped: 1,
-        ..Tally::default()
-    }
-}
 
 /// The Go module, with cgo and without.
 pub(crate) fn go() -> Result<Tally, String> {

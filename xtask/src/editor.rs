@@ -6,7 +6,7 @@
 
 use crate::ffi::there;
 use crate::install::target_folder;
-use crate::job::{self, Job, Tally, cargo, command, root, run_tests};
+use crate::job::{self, Job, Tally, cargo, command, root, run_tests, skip};
 use crate::wasm;
 use std::fs;
 use std::path::PathBuf;
@@ -48,13 +48,13 @@ fn without_node() -> Option<String> {
 /// Builds the editor on the package that was built.
 pub(crate) fn build() -> Result<Tally, String> {
     if let Some(why) = without_node() {
-        return Ok(wasm::skip(&why));
+        return Ok(skip(&why));
     }
     if !wasm::package().join("netverdict.wasm").exists() {
-        return Ok(wasm::skip("no package was built"));
+        return Ok(skip("no package was built"));
     }
     if let Some(why) = packages()? {
-        return Ok(wasm::skip(&why));
+        return Ok(skip(&why));
     }
     let mut build = npm(&["run", "--silent", "build"]);
     build.env("NETVERDICT_PACKAGE", wasm::package());
@@ -116,11 +116,11 @@ pub(crate) fn test() -> Result<Tally, String> {
 
 fn browser(arguments: &[&str], story: Option<&str>) -> Result<Tally, String> {
     if !built().join("index.html").exists() {
-        return Ok(wasm::skip("no editor was built"));
+        return Ok(skip("no editor was built"));
     }
     let known = ["chromium", "chromium-browser", "google-chrome"];
     if std::env::var_os("CHROMIUM").is_none() && !known.iter().any(|name| there(name)) {
-        return Ok(wasm::skip("no Chromium"));
+        return Ok(skip("no Chromium"));
     }
     // `netverdict edit` is asked, too.
     job::run(&mut cargo(&[

@@ -5,7 +5,7 @@
 //! Valgrind; and all cases of testdata/ through the C ABI.
 
 use crate::install::{self, Profile, target_folder};
-use crate::job::{self, Tally, cargo_test_line, command, root, run_tests};
+use crate::job::{self, Tally, cargo_test_line, command, root, run_tests, skip};
 use crate::{sanitize, testdata};
 use netverdict_compare::Case;
 use std::path::{Path, PathBuf};
@@ -94,14 +94,6 @@ const SHARED_C: How = How {
     library: "netverdict",
     shared: true,
 };
-
-fn skip(why: &str) -> Tally {
-    println!("skipped: {why}");
-    Tally {
-        skipped: 1,
-        ..Tally::default()
-    }
-}
 
 /// True when a program of that name starts.
 pub(crate) fn there(program: &str) -> bool {

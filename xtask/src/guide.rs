@@ -4,14 +4,20 @@
 //! looked at first. Links that leave the guide lead to the repository in the book.
 
 use crate::install::target_folder;
-use crate::job::{self, Tally, cargo, root};
+use crate::job::{self, Tally, root, skip};
 use crate::links;
+use crate::tool::Tool;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 /// The version of mdBook: its pages are to be the same everywhere.
-const MDBOOK: &str = "0.5.4";
+/// Of its features no server, no watch, and no search.
+const MDBOOK: Tool = Tool {
+    name: "mdbook",
+    version: "0.5.4",
+    default_features: false,
+};
 
 /// Where what is no part of the book is read.
 const REPOSITORY: &str = "https://github.com/netverdict/netverdict/blob/main";
@@ -57,37 +63,13 @@ fn in_book(page: &str) -> String {
 pub(crate) fn run() -> Result<Tally, String> {
     links::check()?;
     let mut tally = Tally::ONE;
-    let folder = target_folder().join("tools");
-    let program = folder.join("bin/mdbook");
-    let has = || {
-        let output = Command::new(&program).arg("--version").output();
-        output.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(MDBOOK))
+    let Some(program) = MDBOOK.get() else {
+        tally += skip(&format!(
+            "mdbook cannot be installed (cargo install mdbook --version {})",
+            MDBOOK.version
+        ));
+        return Ok(tally);
     };
-    if !has() {
-        let mut install = cargo(&[
-            "install",
-            "--quiet",
-            "--locked",
-            "--debug",
-            "--version",
-            MDBOOK,
-        ]);
-        // Neither a server nor a watch, and no search.
-        install
-            .args(["mdbook", "--no-default-features", "--root"])
-            .arg(&folder);
-        install.env("CARGO_PROFILE_DEV_DEBUG", "false");
-        install.env("CARGO_TARGET_DIR", folder.join("build"));
-        let done = job::run(&mut install).is_ok();
-        let _ = std::fs::remove_dir_all(folder.join("build"));
-        if !done || !has() {
-            println!(
-                "skipped: mdbook cannot be installed (cargo install mdbook --version {MDBOOK})"
-            );
-            tally.skipped += 1;
-            return Ok(tally);
-        }
-    }
     let mut build = Command::new(&program);
     build.arg("build").arg(staged()?);
     build.arg("--dest-dir").arg(target_folder().join("guide"));

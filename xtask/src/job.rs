@@ -3,6 +3,7 @@
 //! In: commands and functions. Out: their output as it comes, a table of
 //! times, and one last line `N passed, N failed, N skipped`.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,31 @@ impl Job {
         println!("\n{p} passed, {f} failed, {s} skipped");
         f == 0
     }
+}
+
+/// A part that cannot run here: said aloud, and counted.
+pub(crate) fn skip(why: &str) -> Tally {
+    println!("skipped: {why}");
+    Tally {
+        skipped: 1,
+        ..Tally::default()
+    }
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
+    let message = |e| format!("{}: {e}", from.display());
+    fs::create_dir_all(to).map_err(message)?;
+    for entry in fs::read_dir(from).map_err(message)? {
+        let entry = entry.map_err(message)?;
+        let (here, there) = (entry.path(), to.join(entry.file_name()));
+        if here.is_dir() {
+            copy_folder(&here, &there)?;
+        } else {
+            fs::copy(&here, &there).map_err(message)?;
+        }
+    }
+    Ok(())
 }
 
 /// The top of the repository.

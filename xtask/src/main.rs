@@ -31,6 +31,7 @@ mod sanitize;
 mod scale;
 mod supply_chain;
 mod testdata;
+mod tool;
 mod versions;
 mod wasm;
 mod worlds;

@@ -5,7 +5,7 @@
 //! built by itself; a reader without a standard library; the oldest compiler.
 
 use crate::install::target_folder;
-use crate::job::{self, Job, Tally, cargo, command, root};
+use crate::job::{self, Job, Tally, cargo, command, copy_folder, root, skip};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -125,7 +125,7 @@ fn patch(crates: &Path) -> String {
 fn sample(name: &str, crates: &Path) -> Result<PathBuf, String> {
     let (from, to) = (root().join("samples/rust").join(name), folder().join(name));
     let _ = fs::remove_dir_all(&to);
-    copy(&from, &to)?;
+    copy_folder(&from, &to)?;
     for data in ["shop.yaml", "shop.json"] {
         fs::copy(root().join("samples").join(data), to.join(data))
             .map_err(|e| format!("{data}: {e}"))?;
@@ -136,21 +136,6 @@ fn sample(name: &str, crates: &Path) -> Result<PathBuf, String> {
     // The versions that everything else is tested with.
     fs::copy(root().join("Cargo.lock"), to.join("Cargo.lock")).map_err(|e| e.to_string())?;
     Ok(to)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let message = |e| format!("{}: {e}", from.display());
-    fs::create_dir_all(to).map_err(message)?;
-    for entry in fs::read_dir(from).map_err(message)? {
-        let entry = entry.map_err(message)?;
-        let (here, there) = (entry.path(), to.join(entry.file_name()));
-        if here.is_dir() {
-            copy(&here, &there)?;
-        } else {
-            fs::copy(&here, &there).map_err(message)?;
-        }
-    }
-    Ok(())
 }
 
 /// `cargo` of a stranger, in `at`. Their workspace is another one; what does
@@ -296,11 +281,9 @@ fn oldest() -> Result<Tally, String> {
     let mut probe = command("cargo", &[&toolchain, "--version"]);
     probe.env_remove("RUSTUP_TOOLCHAIN").stderr(Stdio::null());
     if !probe.output().is_ok_and(|o| o.status.success()) {
-        println!("skipped: rustup toolchain install {version}.0 --profile minimal");
-        return Ok(Tally {
-            skipped: 1,
-            ..Tally::default()
-        });
+        return Ok(skip(&format!(
+            "rustup toolchain install {version}.0 --profile minimal"
+        )));
     }
     let mut check = command("cargo", &[&toolchain, "check", "--quiet"]);
     // `cargo run` has set these for this program.

@@ -4,7 +4,7 @@
 //! `netverdict-table` with AddressSanitizer, and in Miri. Where the compiler
 //! or the component is missing the step is skipped and counted.
 
-use crate::job::{Tally, cargo_test_line, command, run_tests};
+use crate::job::{Tally, cargo_test_line, command, run_tests, skip};
 use std::process::{Command, Stdio};
 
 /// Every test of the reader, but for examples in its documentation.
@@ -72,12 +72,4 @@ fn host() -> Option<String> {
 fn works(mut command: Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|s| s.success())
-}
-
-fn skip(why: &str) -> Tally {
-    println!("skipped: {why}");
-    Tally {
-        skipped: 1,
-        ..Tally::default()
-    }
 }

@@ -7,23 +7,19 @@
 
 use crate::bindings;
 use crate::ffi::there;
-use crate::install::target_folder;
-use crate::job::{self, Job, Tally, cargo, command, root};
+use crate::job::{self, Job, Tally, command, root, skip};
 use crate::locks;
 use crate::packages::printed;
+use crate::tool::Tool;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// The version of cargo-deny: its findings are to be the same everywhere.
-const CARGO_DENY: &str = "0.20.2";
-
-fn skip(why: &str) -> Tally {
-    println!("skipped: {why}");
-    Tally {
-        skipped: 1,
-        ..Tally::default()
-    }
-}
+const CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+    default_features: true,
+};
 
 /// Runs the job. True when nothing failed.
 pub(crate) fn run() -> Result<bool, String> {
@@ -43,36 +39,8 @@ pub(crate) fn steps(job: &mut Job) {
     job.step("supply chain: Go", go);
 }
 
-/// cargo-deny, installed beside what is built; `None` when it cannot be had.
-fn cargo_deny() -> Option<PathBuf> {
-    let folder = target_folder().join("tools");
-    let program = folder.join("bin/cargo-deny");
-    let version = format!("cargo-deny {CARGO_DENY}");
-    let has = |p: &PathBuf| {
-        let output = Command::new(p).arg("--version").output();
-        output.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).trim() == version)
-    };
-    if has(&program) {
-        return Some(program);
-    }
-    let mut install = cargo(&[
-        "install",
-        "--quiet",
-        "--locked",
-        "--debug",
-        "--version",
-        CARGO_DENY,
-    ]);
-    install.args(["cargo-deny", "--root"]).arg(&folder);
-    install.env("CARGO_PROFILE_DEV_DEBUG", "false");
-    install.env("CARGO_TARGET_DIR", folder.join("build"));
-    let done = job::run(&mut install).is_ok();
-    let _ = std::fs::remove_dir_all(folder.join("build"));
-    (done && has(&program)).then_some(program)
-}
-
 fn licences() -> Result<Tally, String> {
-    let Some(program) = cargo_deny() else {
+    let Some(program) = CARGO_DENY.get() else {
         return Ok(skip("cargo-deny cannot be installed"));
     };
     let mut deny = Command::new(program);
@@ -88,7 +56,7 @@ fn licences() -> Result<Tally, String> {
 }
 
 fn advisories() -> Result<Tally, String> {
-    let Some(program) = cargo_deny() else {
+    let Some(program) = CARGO_DENY.get() else {
         return Ok(skip("cargo-deny cannot be installed"));
     };
     let mut fetch = Command::new(&program);

@@ -4,7 +4,7 @@
 
 use crate::ffi::there;
 use crate::install::target_folder;
-use crate::job::{self, Job, Tally, cargo, command, root, run_tests};
+use crate::job::{self, Job, Tally, cargo, command, copy_folder, root, run_tests, skip};
 use crate::testdata;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,14 +73,6 @@ fn compiler() -> Result<Result<String, String>, String> {
     })
 }
 
-pub(crate) fn skip(why: &str) -> Tally {
-    println!("skipped: {why}");
-    Tally {
-        skipped: 1,
-        ..Tally::default()
-    }
-}
-
 /// Builds the package.
 pub(crate) fn build() -> Result<Tally, String> {
     if !there("node") {
@@ -92,7 +84,7 @@ pub(crate) fn build() -> Result<Tally, String> {
     };
     let to = package();
     let _ = fs::remove_dir_all(&to);
-    copy(&root().join("npm"), &to)?;
+    copy_folder(&root().join("npm"), &to)?;
     for folder in ["test", "samples"] {
         let _ = fs::remove_dir_all(to.join(folder));
     }
@@ -233,7 +225,7 @@ pub(crate) fn samples() -> Result<Tally, String> {
         return Ok(skip("no package was built"));
     }
     let tools = target_folder().join("npm/tools");
-    copy(&root().join("npm/samples/tools"), &tools)?;
+    copy_folder(&root().join("npm/samples/tools"), &tools)?;
     let mut install = command(
         "npm",
         &["ci", "--no-audit", "--no-fund", "--loglevel=error"],
@@ -267,19 +259,4 @@ pub(crate) fn tap_line(line: &str) -> (Tally, bool) {
             !text.starts_with('#') && text.contains("rror"),
         )
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let message = |e| format!("{}: {e}", from.display());
-    fs::create_dir_all(to).map_err(message)?;
-    for entry in fs::read_dir(from).map_err(message)? {
-        let entry = entry.map_err(message)?;
-        let (here, there) = (entry.path(), to.join(entry.file_name()));
-        if here.is_dir() {
-            copy(&here, &there)?;
-        } else {
-            fs::copy(&here, &there).map_err(message)?;
-        }
-    }
-    Ok(())
 }

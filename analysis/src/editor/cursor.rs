@@ -1,8 +1,7 @@
 //! Where in an object a place is, by indentation.
 
-use super::builtin;
 use netverdict::object::registry::{self, Lookup};
-use netverdict::object::schema::{Field, Shape};
+use netverdict::object::schema::{self, Field, Shape};
 use std::ops::Range;
 
 /// A line, taken apart: `  - key: value`.
@@ -130,7 +129,7 @@ impl<'t> Cursor<'t> {
         };
         let kind = head("kind");
         let schema = match registry::find(head("apiVersion"), kind) {
-            Lookup::Known(known) | Lookup::WrongVersion(known) => builtin::of_kind(known.shape),
+            Lookup::Known(known) | Lookup::WrongVersion(known) => schema::described(known.shape),
             _ => None,
         };
         let word = match at {

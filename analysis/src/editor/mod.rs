@@ -6,7 +6,6 @@
 //! Fields and their docs come from the schemas that `check` applies. Texts
 //! that are being typed seldom parse, so a place is told by indentation.
 
-mod builtin;
 mod completion;
 mod cursor;
 mod definition;

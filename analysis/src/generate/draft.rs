@@ -44,6 +44,18 @@ impl Port {
             last: port,
         }
     }
+
+    /// Protocol, first and last port, if it is a range of ports.
+    pub(super) fn range(&self) -> Option<(u8, u16, u16)> {
+        match *self {
+            Self::Range {
+                protocol,
+                first,
+                last,
+            } => Some((protocol, first, last)),
+            _ => None,
+        }
+    }
 }
 
 /// On which terms.

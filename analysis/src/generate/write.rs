@@ -132,24 +132,16 @@ fn cilium_ports(out: &mut String, ports: &BTreeSet<Port>, on: &OnTerms) {
     *out += "    toPorts:\n";
     for chunk in all.chunks(MAX_PORTS) {
         *out += "    - ports:\n";
-        for port in chunk {
-            let Port::Range {
-                protocol,
-                first,
-                last,
-            } = port
-            else {
-                continue;
-            };
-            let name = protocol::name(*protocol).unwrap_or("ANY");
-            let whole = (*first, *last) == ports_of(*protocol);
+        for (protocol, first, last) in chunk.iter().filter_map(|p| p.range()) {
+            let name = protocol::name(protocol).unwrap_or("ANY");
+            let whole = (first, last) == ports_of(protocol);
             // Port 0 stands for all of them, but not beside rules for a proxy.
             let first = match whole && on.requests == Requests::Every {
                 true => 0,
-                false => *first,
+                false => first,
             };
             let _ = writeln!(out, "      - port: \"{first}\"");
-            if first != 0 && first != *last {
+            if first != 0 && first != last {
                 let _ = writeln!(out, "        endPort: {last}");
             }
             let _ = writeln!(out, "        protocol: {name}");
@@ -197,18 +189,10 @@ pub(super) fn kubernetes(namespace: &str, name: &str, draft: &Draft) -> String {
                 continue;
             }
             out += "    ports:\n";
-            for port in &ports {
-                let Port::Range {
-                    protocol,
-                    first,
-                    last,
-                } = port
-                else {
-                    continue;
-                };
-                let name = protocol::name(*protocol).unwrap_or("TCP");
+            for (protocol, first, last) in ports.iter().filter_map(Port::range) {
+                let name = protocol::name(protocol).unwrap_or("TCP");
                 let _ = writeln!(out, "    - protocol: {name}");
-                if (*first, *last) != ports_of(*protocol) {
+                if (first, last) != ports_of(protocol) {
                     let _ = writeln!(out, "      port: {first}");
                     if first != last {
                         let _ = writeln!(out, "      endPort: {last}");

@@ -83,8 +83,18 @@ pub(super) fn write(
     } = explained;
     headline(out, question, &answer.overall)?;
     let sides = [
-        (Direction::Egress, &answer.egress, egress, &question.from),
-        (Direction::Ingress, &answer.ingress, ingress, &question.to),
+        (
+            Direction::Egress,
+            &answer.egress,
+            egress,
+            &question.found.from,
+        ),
+        (
+            Direction::Ingress,
+            &answer.ingress,
+            ingress,
+            &question.found.to,
+        ),
     ];
     for (direction, side, explanation, own) in sides {
         writeln!(out)?;

@@ -38,10 +38,10 @@ pub(crate) fn run(args: &FixArgs) -> Result<Exit, Failure> {
         Format::Json => {
             let ways: Vec<JsonRemedy> = found.iter().map(JsonRemedy::new).collect();
             let json = json!({
-                "from": question.from.to_string(),
-                "to": question.to.to_string(),
-                "protocol": protocol_name(question.protocol),
-                "port": question.port,
+                "from": question.found.from.to_string(),
+                "to": question.found.to.to_string(),
+                "protocol": protocol_name(question.found.protocol),
+                "port": question.found.port,
                 "allowed": answer.overall.is_allowed(),
                 "ways": ways,
             });

@@ -67,7 +67,10 @@ pub(crate) fn headline(
 ) -> io::Result<()> {
     let (said, look) = side::said(overall);
     let strong = style::STRONG;
-    let (from, to) = (question.from.to_string(), question.to.to_string());
+    let (from, to) = (
+        question.found.from.to_string(),
+        question.found.to.to_string(),
+    );
     let (from, to) = (clean(&from), clean(&to));
     writeln!(
         out,
@@ -96,8 +99,8 @@ fn write(
 ) -> io::Result<()> {
     headline(out, question, &answer.overall)?;
     let sides = [
-        (Direction::Egress, &answer.egress, &question.from),
-        (Direction::Ingress, &answer.ingress, &question.to),
+        (Direction::Egress, &answer.egress, &question.found.from),
+        (Direction::Ingress, &answer.ingress, &question.found.to),
     ];
     for (direction, side, peer) in sides {
         writeln!(out)?;

@@ -12,7 +12,7 @@ mod materials;
 mod try_out;
 
 use crate::install::{self, Profile, target_folder};
-use crate::job::{self, Job, Tally, cargo, command, root};
+use crate::job::{self, Job, Tally, cargo, command, root, skip};
 use crate::packages::{self, printed};
 use crate::{versions, wasm};
 use archive::Files;
@@ -64,14 +64,6 @@ pub(crate) fn steps(job: &mut Job, profile: Profile, tried: bool) -> Result<(), 
         job.step("dist: installed and asked", try_out);
     }
     Ok(())
-}
-
-pub(super) fn skip(why: &str) -> Tally {
-    println!("skipped: {why}");
-    Tally {
-        skipped: 1,
-        ..Tally::default()
-    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

@@ -4,10 +4,10 @@
 //! followed in an empty folder that has nothing but dist/: its files written, its
 //! commands run, what they print compared.
 
-use super::{folder, skip};
+use super::folder;
 use crate::ffi::there;
 use crate::install::target_folder;
-use crate::job::{Tally, root};
+use crate::job::{Tally, root, skip};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -8,6 +8,7 @@ use crate::recording::Recorded;
 use crate::style::{self, clean};
 use crate::world::WorldArgs;
 use clap::Args;
+use netverdict::cluster::FoundFlow;
 use netverdict_analysis::recorded::{Outcome, question};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -83,12 +84,14 @@ pub(crate) fn run(args: &WhyArgs) -> Result<Exit, Failure> {
             continue;
         };
         let asked = Question {
-            from: placed.from.clone(),
-            to: placed.to.clone(),
-            protocol: flow.protocol,
-            port: flow.port,
-            icmp_code: flow.icmp_code,
-            fragment: false,
+            found: FoundFlow {
+                from: placed.from.clone(),
+                to: placed.to.clone(),
+                protocol: flow.protocol,
+                port: flow.port,
+                icmp_code: flow.icmp_code,
+                untracked_fragment: false,
+            },
             sent: None,
         };
         let explained = opened.world.cluster.explain(flow);

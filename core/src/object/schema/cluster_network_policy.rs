@@ -6,8 +6,8 @@
 //! predecessors.
 
 use super::{
-    ANY_TEXT, Demand, Field, Shape, TEXT, TEXT_MAP, TEXTS, TIME, Text, by_type, demanding, form,
-    forms, list, object, optional, required, set, sized, word,
+    ANY_TEXT, Demand, Field, Shape, TEXT, TEXTS, TIME, Text, by_type, demanding, form, forms, list,
+    object, optional, required, selector_fields, set, sized, word,
 };
 use crate::yaml::{Node, Number, Value};
 
@@ -106,18 +106,8 @@ const PRIORITY: Field = required(
     "0 is the strongest, 1000 the weakest",
 );
 
-static SELECTOR: Shape = object(&[
-    optional(
-        "matchExpressions",
-        &EXPRESSIONS,
-        "conditions on labels, all of which must hold",
-    ),
-    optional(
-        "matchLabels",
-        &TEXT_MAP,
-        "labels with their values, all of which must be there",
-    ),
-]);
+static SELECTOR: Shape = object(&SELECTOR_FIELDS);
+static SELECTOR_FIELDS: [Field; 2] = selector_fields(&EXPRESSIONS);
 static EXPRESSIONS: Shape = list(&EXPRESSION);
 static EXPRESSION: Shape = object(&[
     required("key", &TEXT, "the label's key"),

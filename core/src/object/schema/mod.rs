@@ -13,12 +13,13 @@
 //! defaulting, listtype, cel; kube-openapi pkg/validation/validate). It is the
 //! only layer that knows patterns, lengths and required fields; wrong types it
 //! has in common with decoding. NetworkPolicy has no such schema: its API is
-//! part of Kubernetes.
+//! part of Kubernetes. Its fields are described all the same ([`described`]).
 
 mod check;
 mod cilium;
 mod cluster_network_policy;
 mod forms;
+mod network_policy;
 #[cfg(test)]
 mod tests;
 
@@ -146,6 +147,16 @@ pub fn of_kind(kind: registry::Shape) -> Option<&'static Shape> {
     })
 }
 
+/// The fields of a kind for people who write it: the schema, or for a
+/// NetworkPolicy, which code validates, a description of its fields alone.
+#[must_use]
+pub fn described(kind: registry::Shape) -> Option<&'static Shape> {
+    match kind {
+        registry::Shape::NetworkPolicy => Some(&network_policy::POLICY),
+        other => of_kind(other),
+    }
+}
+
 const fn optional(name: &'static str, shape: &'static Shape, doc: &'static str) -> Field {
     Field {
         name,
@@ -205,6 +216,22 @@ const fn by_type(items: &'static Shape) -> Shape {
 
 const fn form(name: &'static str, matches: fn(&str) -> bool) -> Option<Form> {
     Some(Form { name, matches })
+}
+
+/// The fields of a selector of labels.
+const fn selector_fields(expressions: &'static Shape) -> [Field; 2] {
+    [
+        optional(
+            "matchExpressions",
+            expressions,
+            "conditions on labels, all of which must hold",
+        ),
+        optional(
+            "matchLabels",
+            &TEXT_MAP,
+            "labels with their values, all of which must be there",
+        ),
+    ]
 }
 
 const ANY_TEXT: Text = Text {

@@ -1,71 +1,15 @@
 //! The fields of NetworkPolicy, for completion and hover.
 //!
-//! In: a kind. Out: its [`Shape`]. Kinds with a CustomResourceDefinition have
-//! theirs in [`netverdict::object::schema`], where it also validates; a
-//! NetworkPolicy is validated by code of the API server, and its shape serves
-//! editors alone (Kubernetes 1.36 staging/src/k8s.io/api/networking/v1).
+//! Nothing is validated by these: a NetworkPolicy is checked by code of the
+//! API server ([`check_schema`](crate::object::network_policy::check_schema)).
+//! Source: Kubernetes 1.36 staging/src/k8s.io/api/networking/v1.
 
-use netverdict::object::registry;
-use netverdict::object::schema::{self, Field, Shape, Text, Unique};
-
-/// The shape of a kind.
-pub(super) fn of_kind(kind: registry::Shape) -> Option<&'static Shape> {
-    match kind {
-        registry::Shape::NetworkPolicy => Some(&POLICY),
-        other => schema::of_kind(other),
-    }
-}
-
-const fn optional(name: &'static str, shape: &'static Shape, doc: &'static str) -> Field {
-    Field {
-        name,
-        required: false,
-        default: None,
-        shape,
-        doc,
-    }
-}
-
-const fn required(name: &'static str, shape: &'static Shape, doc: &'static str) -> Field {
-    Field {
-        required: true,
-        ..optional(name, shape, doc)
-    }
-}
-
-const fn object(fields: &'static [Field]) -> Shape {
-    Shape::Object {
-        fields,
-        demands: &[],
-    }
-}
-
-const fn list(items: &'static Shape) -> Shape {
-    Shape::List {
-        items,
-        min_items: 0,
-        max_items: usize::MAX,
-        unique: Unique::No,
-    }
-}
-
-const ANY_TEXT: Text = Text {
-    values: &[],
-    min_length: 0,
-    max_length: usize::MAX,
-    pattern: None,
-    format: None,
+use super::{
+    ANY_TEXT, Field, Shape, TEXT, TEXTS, list, object, optional, required, selector_fields, word,
 };
 
-const fn word(values: &'static [&'static str]) -> Shape {
-    Shape::Text(Text { values, ..ANY_TEXT })
-}
-
-static TEXT: Shape = Shape::Text(ANY_TEXT);
-static TEXTS: Shape = list(&TEXT);
-static TEXT_MAP: Shape = Shape::Map(&TEXT);
-
-static POLICY: Shape = object(&[
+/// A NetworkPolicy.
+pub(super) static POLICY: Shape = object(&[
     required("apiVersion", &TEXT, "`networking.k8s.io/v1`"),
     required("kind", &TEXT, "the kind of the object"),
     required(
@@ -171,18 +115,8 @@ static PORT: Shape = object(&[
 static PORT_VALUE: Shape = Shape::IntOrText(ANY_TEXT);
 static PROTOCOL: Shape = word(&["TCP", "UDP", "SCTP"]);
 
-static SELECTOR: Shape = object(&[
-    optional(
-        "matchExpressions",
-        &EXPRESSIONS,
-        "conditions on labels, all of which must hold",
-    ),
-    optional(
-        "matchLabels",
-        &TEXT_MAP,
-        "labels with their values, all of which must be there",
-    ),
-]);
+static SELECTOR: Shape = object(&SELECTOR_FIELDS);
+static SELECTOR_FIELDS: [Field; 2] = selector_fields(&EXPRESSIONS);
 static EXPRESSIONS: Shape = list(&EXPRESSION);
 static EXPRESSION: Shape = object(&[
     required("key", &TEXT, "the key of a label"),
