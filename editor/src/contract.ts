@@ -54,6 +54,10 @@ export interface Shell {
   create(name: string, text: string): void;
   documents(): ReadonlyMap<string, string>;
   saved(): readonly Saved[];
+  /** DNS names and their addresses, as somebody wrote them. */
+  names(): string;
+  /** Text that cannot be read is kept, and changes no answer. */
+  setNames(text: string): void;
 }
 
 export type MakeView = (shell: Shell) => View;

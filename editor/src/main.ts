@@ -134,7 +134,7 @@ function draw(): void {
 }
 
 function drawNow(): void {
-  const { names, active, diagnostics } = desk;
+  const { files: names, active, diagnostics } = desk;
   const empty = names.length === 0 && !desk.folder;
   if (empty !== !start.hidden) {
     start.hidden = !empty;
@@ -227,8 +227,8 @@ async function begin(): Promise<void> {
     const documents = await desk.folder.read();
     // After a reload: what was not saved yet.
     const { title } = desk.folder;
-    const left = kept?.title === title ? kept : { active: null, documents, saved: [] };
-    desk.restore({ title, active: left.active, saved: left.saved, documents: desk.folder.return(documents, left.documents) });
+    const left = kept?.title === title ? kept : { active: null, documents, names: "", saved: [] };
+    desk.restore({ title, active: left.active, names: left.names, saved: left.saved, documents: desk.folder.return(documents, left.documents) });
     return;
   }
   if (kept) desk.restore(kept);

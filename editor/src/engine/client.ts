@@ -3,6 +3,7 @@
 
 import type { Diagnostic } from "netverdict";
 import type { Snapshot } from "../contract";
+import type { Names } from "../state/names";
 import type { Answer, Arguments, Change, FromWorker, Method, ToWorker } from "./protocol";
 
 /** A question that the engine refused: `code` as in `NetverdictError`. */
@@ -42,6 +43,7 @@ export class EngineClient {
   readonly #start: () => Worker;
   readonly #listener: Listener;
   readonly #documents = new Map<string, string>();
+  #names: Names = {};
   #worker: Worker;
   #revision = 0;
   #next = 0;
@@ -67,6 +69,15 @@ export class EngineClient {
       else this.#documents.set(name, text);
     }
     this.#tell({ kind: "change", revision: this.#revision, changes });
+    return this.#revision;
+  }
+
+  /** DNS names have these addresses from now on; returns as `change` does. */
+  resolve(names: Names): number {
+    this.#revision += 1;
+    this.#changedAt.set(this.#revision, performance.now());
+    this.#names = names;
+    this.#tell({ kind: "names", revision: this.#revision, names });
     return this.#revision;
   }
 
@@ -166,6 +177,7 @@ export class EngineClient {
       this.#restarts += 1;
       this.#restarted = performance.now();
       this.#worker = this.#begin();
+      if (Object.keys(this.#names).length > 0) this.#tell({ kind: "names", revision: this.#revision, names: this.#names });
       const changes = [...this.#documents];
       this.#tell({ kind: "change", revision: this.#revision, changes });
     }

@@ -1,6 +1,7 @@
 // What the page and the engine's worker tell each other.
 
 import type { Connectivity, Diagnostic, Difference, Engine, Workload } from "netverdict";
+import type { Names } from "../state/names";
 
 /** Documents as they travel. */
 export type Documents = readonly (readonly [name: string, text: string])[];
@@ -21,6 +22,7 @@ export type Arguments<K extends Method> = Parameters<Methods[K]>;
 export type Answer<K extends Method> = ReturnType<Methods[K]>;
 
 export type ToWorker =
+  | { readonly kind: "names"; readonly revision: number; readonly names: Names }
   | { readonly kind: "change"; readonly revision: number; readonly changes: readonly Change[] }
   | { readonly kind: "ask"; readonly id: number; readonly method: Method; readonly arguments: readonly unknown[] };
 

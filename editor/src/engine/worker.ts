@@ -6,6 +6,7 @@
 // is not behind work for a text that is gone.
 
 import { Engine, init, NetverdictError } from "netverdict";
+import type { Names } from "../state/names";
 import type { Change, Documents, FromWorker, Method, ToWorker } from "./protocol";
 
 type Question = Extract<ToWorker, { kind: "ask" }>;
@@ -16,6 +17,9 @@ let engine: Engine | undefined;
 /** Another state of the documents, kept for the next comparison. */
 let other: { readonly documents: string; readonly engine: Engine } | undefined;
 
+let names: Names = {};
+/** They came, and the engine has others. */
+let renamed = false;
 let revision = 0;
 const changes: Change[] = [];
 const questions: Question[] = [];
@@ -31,6 +35,17 @@ const letMessagesIn = (): Promise<void> =>
     resume = done;
     channel.port2.postMessage(null);
   });
+
+/** Names are an engine's from its beginning: another one, with the same documents. */
+function withNames(old: Engine): Engine {
+  renamed = false;
+  const engine = new Engine({ names });
+  for (const name of old.documents()) engine.set(name, old.text(name) ?? "");
+  old.free();
+  other?.engine.free();
+  other = undefined;
+  return engine;
+}
 
 function apply(engine: Engine): void {
   const start = performance.now();
@@ -56,7 +71,7 @@ function otherEngine(documents: Documents): Engine {
   const key = JSON.stringify(documents);
   if (other?.documents === key) return other.engine;
   other?.engine.free();
-  const engine = new Engine();
+  const engine = new Engine({ names });
   for (const [name, text] of documents) engine.set(name, text);
   other = { documents: key, engine };
   return engine;
@@ -88,8 +103,10 @@ async function work(): Promise<void> {
   working = true;
   try {
     for (;;) {
-      const question = changes.length > 0 ? undefined : questions.shift();
-      if (changes.length > 0) apply(engine);
+      const changed = renamed || changes.length > 0;
+      const question = changed ? undefined : questions.shift();
+      if (renamed) engine = withNames(engine);
+      if (changed) apply(engine);
       else if (question) answer(engine, question);
       else if (reachIsDue) reach(engine);
       else break;
@@ -106,6 +123,10 @@ onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.kind === "change") {
     revision = data.revision;
     changes.push(...data.changes);
+  } else if (data.kind === "names") {
+    revision = data.revision;
+    names = data.names;
+    renamed = true;
   } else {
     questions.push(data);
   }

@@ -194,7 +194,7 @@ export class Bar {
 
   async #link(): Promise<void> {
     const { store, active } = this.#desk;
-    const fragment = await fragmentOf({ documents: store.all, active });
+    const fragment = await fragmentOf({ documents: store.all, active, names: this.#desk.names() });
     const link = location.href.split("#")[0] + fragment;
     const field = make("input", { type: "text", readonly: true, value: link, "aria-label": "Link" });
     field.addEventListener("focus", () => field.select());

@@ -11,6 +11,7 @@ import type { Brought } from "../files/read";
 import { DocumentStore } from "../state/documents";
 import type { Folder } from "../state/folder";
 import type { Linked } from "../state/link";
+import { parseNames } from "../state/names";
 import type { Work, Workspace } from "../state/workspace";
 import { applyEdits } from "../text/change";
 import { say } from "./notice";
@@ -34,6 +35,7 @@ export class Desk implements Shell {
   story: Example["story"] = [];
   #active: string | null = null;
   #saved: readonly Saved[] = [];
+  #names = "";
   #revision = 0;
 
   constructor(
@@ -43,24 +45,28 @@ export class Desk implements Shell {
     readonly surface: Surface,
   ) {
     this.store.onChange(({ differences, origin }) => {
-      this.#revision = engine.change(differences.map(({ name, after }) => [name, after] as const));
-      // For whoever watches the page: which state its answers have to be about.
-      document.documentElement.dataset.revision = String(this.#revision);
+      this.#asked(engine.change(differences.map(({ name, after }) => [name, after] as const)));
       if (origin !== "typing") {
         const touched = differences.find(({ name }) => name === this.#active);
         if (touched && touched.after !== null) surface.replace(touched.after);
-        else if (touched) this.open(differences.find(({ after }) => after !== null)?.name ?? this.names[0] ?? null);
+        else if (touched) this.open(differences.find(({ after }) => after !== null)?.name ?? this.files[0] ?? null);
       }
       this.#keep();
       surface.draw();
     });
   }
 
+  #asked(revision: number): void {
+    this.#revision = revision;
+    // For whoever watches the page: which state its answers have to be about.
+    document.documentElement.dataset.revision = String(revision);
+  }
+
   get active(): string | null {
     return this.#active;
   }
 
-  get names(): string[] {
+  get files(): string[] {
     return ordered(this.store.all.keys());
   }
 
@@ -110,6 +116,22 @@ export class Desk implements Shell {
 
   saved(): readonly Saved[] {
     return this.#saved;
+  }
+
+  names(): string {
+    return this.#names;
+  }
+
+  setNames(text: string): void {
+    this.#resolve(text);
+    this.#keep();
+  }
+
+  #resolve(text: string): void {
+    const had = parseNames(this.#names);
+    const read = parseNames(text);
+    this.#names = text;
+    if ("names" in read && JSON.stringify(read) !== JSON.stringify(had)) this.#asked(this.engine.resolve(read.names));
   }
 
   rename(from: string, to: string): void {
@@ -169,8 +191,8 @@ export class Desk implements Shell {
     await this.begin({ title: title || name, documents: new Map(documents), active: policy?.[0] ?? null }, story);
   }
 
-  beginLinked({ documents, active }: Linked): Promise<void> {
-    return this.begin({ title: "From a link", documents, active });
+  beginLinked(linked: Linked): Promise<void> {
+    return this.begin({ title: "From a link", ...linked });
   }
 
   async resume(id: string): Promise<void> {
@@ -185,13 +207,16 @@ export class Desk implements Shell {
     this.load(work);
   }
 
-  load({ title, documents, active }: Work, story: Example["story"] = []): void {
+  load({ title, documents, active, names = "" }: Work, story: Example["story"] = []): void {
     this.title = title;
+    // Unreadable names of this work leave none of the work before.
+    this.#resolve("");
+    this.#resolve(names);
     this.story = story;
     this.#active = null;
     this.surface.open(null, "");
     this.store.load(documents);
-    this.open(active !== null && documents.has(active) ? active : (this.names[0] ?? null));
+    this.open(active !== null && documents.has(active) ? active : (this.files[0] ?? null));
   }
 
   /** Keeps the documents as they are under a name. */
@@ -209,12 +234,12 @@ export class Desk implements Shell {
 
   /** All documents as they were then: one step. */
   goBack({ name, documents }: Saved): void {
-    const gone = this.names.filter((now) => !documents.has(now)).map((now) => [now, null] as const);
+    const gone = this.files.filter((now) => !documents.has(now)).map((now) => [now, null] as const);
     this.store.step(`back to ${name}`, [...documents, ...gone]);
   }
 
   #keep(): void {
     this.folder?.leave(this.store.all);
-    this.workspace.keep({ title: this.title || this.names[0] || "", documents: this.store.all, active: this.#active });
+    this.workspace.keep({ title: this.title || this.files[0] || "", documents: this.store.all, active: this.#active, names: this.#names });
   }
 }

@@ -8,10 +8,11 @@ const MOST = 32 << 20;
 export interface Linked {
   readonly documents: ReadonlyMap<string, string>;
   readonly active: string | null;
+  readonly names?: string;
 }
 
-export async function fragmentOf({ documents, active }: Linked): Promise<string> {
-  const json = new TextEncoder().encode(JSON.stringify({ v: 1, active, documents: [...documents] }));
+export async function fragmentOf({ documents, active, names }: Linked): Promise<string> {
+  const json = new TextEncoder().encode(JSON.stringify({ v: 1, active, names, documents: [...documents] }));
   const packed = await through(json, new CompressionStream("deflate-raw"));
   let binary = "";
   for (const byte of packed) binary += String.fromCharCode(byte);
@@ -35,7 +36,8 @@ export async function readFragment(fragment: string): Promise<Linked | undefined
     documents.set(name, text);
   }
   const active = "active" in state && typeof state.active === "string" ? state.active : null;
-  return { documents, active };
+  const names = "names" in state && typeof state.names === "string" ? state.names : "";
+  return { documents, active, names };
 }
 
 async function through(bytes: Uint8Array<ArrayBuffer>, transform: CompressionStream | DecompressionStream): Promise<Uint8Array> {

@@ -12,6 +12,8 @@ export interface Work {
   readonly title: string;
   readonly documents: ReadonlyMap<string, string>;
   readonly active: string | null;
+  /** DNS names and their addresses, as somebody wrote them. */
+  readonly names?: string;
 }
 
 interface Stored extends Work {
@@ -165,8 +167,8 @@ export class Workspace {
     const id = this.#id;
     const writing = { id, work };
     this.#writing = writing;
-    const { title, active } = work;
-    await this.#put("work", { id, when: Date.now(), title, active, documents: new Map(work.documents) });
+    const { title, active, names } = work;
+    await this.#put("work", { id, when: Date.now(), title, active, names, documents: new Map(work.documents) });
     if (this.#writing === writing) this.#writing = undefined;
     if (!this.#left) forget(FLUSHED + id);
   }
@@ -193,10 +195,10 @@ export class Workspace {
   #leave(): void {
     const { id, work } = this.#pending ? { id: this.#id, work: this.#pending } : (this.#writing ?? {});
     if (!work) return;
-    const { title, active } = work;
+    const { title, active, names } = work;
     this.#left = true;
     // Where it is too large for this, the database has it, or nearly.
-    remember(FLUSHED + id, JSON.stringify({ title, active, when: Date.now(), documents: [...work.documents] }));
+    remember(FLUSHED + id, JSON.stringify({ title, active, names, when: Date.now(), documents: [...work.documents] }));
     void this.#write();
   }
 }
@@ -206,8 +208,8 @@ const newId = (): string => [...crypto.getRandomValues(new Uint32Array(4))].map(
 
 function parsed(text: string): Stored | undefined {
   try {
-    const { title, active, when, documents } = JSON.parse(text) as { title: string; active: string | null; when: number; documents: [string, string][] };
-    return { id: "", title, active, when, documents: new Map(documents) };
+    const { documents, ...work } = JSON.parse(text) as Omit<Stored, "documents"> & { documents: [string, string][] };
+    return { ...work, id: "", documents: new Map(documents) };
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@
 
 import type { Candidate, ExplainedSide, Flow, Layer7Side, RulePlace } from "netverdict";
 import type { Shell } from "../contract";
+import { withCode } from "../text/prose";
 import { el } from "./element";
 import { nameOf } from "./end";
 import { isReserved, rangeAt, shortPlace } from "./place";
@@ -41,7 +42,7 @@ function ruleList(rules: readonly RulePlace[], shell: Shell): HTMLElement {
 
 export function answerLine(flow: Flow): HTMLElement {
   const { text, detail, tone } = summary(flow);
-  return el("div", { class: `answer answer-${tone}` }, el("strong", {}, text), detail !== "" && el("p", {}, detail));
+  return el("div", { class: `answer answer-${tone}` }, el("strong", {}, text), detail !== "" && el("p", {}, withCode(detail)));
 }
 
 export function sides(flow: Flow<ExplainedSide>, shell: Shell): HTMLElement {
@@ -82,7 +83,7 @@ function sideOf(side: ExplainedSide, layer7: Layer7Side | null, shell: Shell): H
       ],
     side.authentication !== undefined && el("p", {}, `Authentication: ${side.authentication}`),
     layer7 && layer7.outcome !== "not-inspected" && requests(layer7, shell),
-    side.why !== undefined && side.why.length > 0 && el("p", { class: "dim" }, side.why.join("; ")),
+    side.why !== undefined && side.why.length > 0 && el("p", { class: "dim" }, withCode(side.why.join("; "))),
     lost.length > 0 && candidateList(lost, side.verdict === "default-deny", shell),
   );
 }
@@ -101,7 +102,7 @@ function requests(layer7: Layer7Side, shell: Shell): HTMLElement {
           "li",
           {},
           el("button", { type: "button", class: "rule", title: t.at, onclick: () => openAt(t.at, shell) }, el("code", {}, t.wanted), el("span", { class: "rule-path" }, shortPlace(t.at))),
-          el("span", { class: t.miss === undefined ? "reason reason-hit" : "reason" }, t.miss ?? "it matches"),
+          el("span", { class: t.miss === undefined ? "reason reason-hit" : "reason" }, withCode(t.miss ?? "it matches")),
         ),
       ),
     ),
@@ -128,7 +129,7 @@ function candidateList(lost: readonly Candidate[], open: boolean, shell: Shell):
     el(
       "ul",
       { class: "rules" },
-      lost.map((c) => el("li", {}, ruleButton(c, shell), typeof c["reason"] === "string" && el("span", { class: "reason" }, c["reason"]))),
+      lost.map((c) => el("li", {}, ruleButton(c, shell), typeof c["reason"] === "string" && el("span", { class: "reason" }, withCode(c["reason"])))),
     ),
   );
 }

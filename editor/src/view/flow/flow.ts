@@ -11,6 +11,7 @@ import { isReserved } from "../place";
 import { passes } from "../wording";
 import "./flow.css";
 import { FlowForm } from "./form";
+import { NamesField } from "./names";
 import { portFields, questionOf } from "./question";
 
 const PAUSE_MS = 120;
@@ -26,6 +27,7 @@ export class FlowView implements View {
   );
   readonly #answer = el("div", { class: "flow-answer", "aria-live": "polite" });
   readonly #remedies: Remedies;
+  readonly #names: NamesField;
   #snapshot: Snapshot | null = null;
   #flow: Flow<ExplainedSide> | null = null;
   #asked = "";
@@ -34,11 +36,13 @@ export class FlowView implements View {
 
   constructor(readonly shell: Shell) {
     this.#remedies = new Remedies(shell);
-    this.element = el("div", { class: "view flow" }, el("div", { class: "view-body flow-body" }, this.#form.element, this.#answer, this.#remedies.element));
+    this.#names = new NamesField(shell);
+    this.element = el("div", { class: "view flow" }, el("div", { class: "view-body flow-body" }, this.#form.element, this.#names.element, this.#answer, this.#remedies.element));
   }
 
   show(snapshot: Snapshot): void {
     const first = this.#snapshot === null;
+    this.#names.show();
     const pending = this.#pending;
     if (pending) {
       this.#snapshot = snapshot;

@@ -3,6 +3,7 @@
 import type { ExplainedSide, Flow, FlowQuestion } from "netverdict";
 import type { Connectivity, Shell, Snapshot } from "../../contract";
 import { Superseded } from "../../engine/client";
+import { withCode } from "../../text/prose";
 import { el, put } from "../element";
 import { asked, nameOf } from "../end";
 import { answerLine, badge, sides } from "../explanation";
@@ -101,7 +102,7 @@ export class ConnectionPanel {
       c.allowed.length > 0
         ? el("ul", { class: "open-ports" }, c.allowed.map((p) => el("li", {}, longPorts(p), p.l7 !== null && badge(p.l7.toUpperCase(), "dim"), p.auth && badge("authenticated", "warn"))))
         : oneSided(c),
-      c.unknown !== undefined && el("p", { class: "dim" }, c.unknown),
+      c.unknown !== undefined && el("p", { class: "dim" }, withCode(c.unknown)),
       requests.length > 0 && [el("p", { class: "dim" }, "Requests that pass:"), el("ul", { class: "requests" }, requests.map((r) => el("li", {}, el("code", {}, r))))],
       ports.length > 1 &&
         el(

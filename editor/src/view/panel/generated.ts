@@ -2,6 +2,7 @@
 
 import type { Generated } from "netverdict";
 import type { Shell } from "../../contract";
+import { withCode } from "../../text/prose";
 import { el } from "../element";
 import { badge } from "../explanation";
 import { effectList } from "./effects";
@@ -33,5 +34,5 @@ export function generatedPolicies(generated: Generated, shell: Shell, added: () 
 }
 
 function noteList(notes: readonly string[]): HTMLElement | null {
-  return notes.length === 0 ? null : el("ul", { class: "notes" }, notes.map((n) => el("li", {}, badge("note", "warn"), " ", n)));
+  return notes.length === 0 ? null : el("ul", { class: "notes" }, notes.map((n) => el("li", {}, badge("note", "warn"), " ", withCode(n))));
 }

@@ -3,6 +3,7 @@
 import type { FlowQuestion, Remedy, Step } from "netverdict";
 import type { Shell } from "../../contract";
 import { Superseded } from "../../engine/client";
+import { withCode } from "../../text/prose";
 import { el, put } from "../element";
 import { effectList } from "./effects";
 
@@ -46,7 +47,7 @@ export class Remedies {
       el(
         "div",
         { class: "remedy-head" },
-        el("strong", {}, remedy.title),
+        el("strong", {}, withCode(remedy.title)),
         el("button", { type: "button", class: "primary", disabled: byHand, title: byHand ? "It has to be done by hand" : null, onclick: () => this.#apply(remedy) }, "Apply"),
       ),
       remedy.steps.map(stepOf),
