@@ -118,4 +118,29 @@ fn hooks_name_commands_that_exist() {
         .and_then(|r| r.get("steps"))
         .expect("steps");
     assert_eq!(steps.items().len(), 2);
+    // What the guide says of both is there.
+    let page = fs::read_to_string(root().join("docs/guide/src/ci.md")).expect("the page");
+    let known: Vec<&str> = hooks
+        .items()
+        .iter()
+        .filter_map(|hook| hook.get("id")?.as_str())
+        .collect();
+    let inputs = action.get("inputs").expect("inputs");
+    let (mut shown, mut given) = (0, 0);
+    for block in page.split("```yaml\n").skip(1) {
+        let block = block.split("```").next().expect("a block");
+        let document = yaml::read(SourceId(0), block, &yaml::Limits::default()).remove(0);
+        for item in document.result.expect("YAML in the guide").items() {
+            for hook in item.get("hooks").map(|h| h.items()).unwrap_or_default() {
+                let id = hook.get("id").and_then(|i| i.as_str()).expect("an id");
+                assert!(known.contains(&id), "{id}");
+                shown += 1;
+            }
+            if let Some(path) = item.get("with").and_then(|w| w.get("path")) {
+                assert!(path.as_str().is_some() && inputs.get("path").is_some());
+                given += 1;
+            }
+        }
+    }
+    assert_eq!((shown, given), (2, 2));
 }
