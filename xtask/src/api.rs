@@ -9,8 +9,15 @@ use crate::job::{self, Tally, cargo, command, root, skip};
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// Libraries. The C ABI has its header, which is written down and checked, too.
-const LIBRARIES: [&str; 3] = ["netverdict-table", "netverdict", "netverdict-analysis"];
+/// Libraries. What C sees of `netverdict-ffi` is its header, too, which has a check
+/// of its own.
+const LIBRARIES: [&str; 5] = [
+    "netverdict-table",
+    "netverdict",
+    "netverdict-analysis",
+    "netverdict-datapath",
+    "netverdict-ffi",
+];
 
 /// The reader does not know what this compiler writes.
 const OTHER_FORMAT: i32 = 3;

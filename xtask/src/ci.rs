@@ -210,7 +210,13 @@ pub(crate) fn soak() -> Result<bool, String> {
     job.step("public interface", || api::run(false));
     job.step("guide", guide::run);
     supply_chain::steps(&mut job);
-    dist::steps(&mut job, Profile::Release, true)?;
+    let wanted = dist::Wanted {
+        profile: Profile::Release,
+        tried: true,
+        kept: false,
+        write: false,
+    };
+    dist::steps(&mut job, wanted)?;
     job.step("dist: again, the same bytes", dist::again);
     conformance_step(&mut job, 2000, 100);
     job.step("names: a million answers", || {

@@ -1,7 +1,7 @@
 //! The generated pages.
 
 use crate::job::root;
-use crate::{diagnostics, diagram, limits, links, readme, rules, versions};
+use crate::{diagnostics, diagram, limits, links, notices, readme, rules, versions};
 
 /// Writes the pages, or complains about those that are out of date.
 pub(crate) fn run(check: bool) -> Result<(), String> {
@@ -11,6 +11,7 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
     }
     page("docs/diagnostics.md", &diagnostics::page()?, check)?;
     page("analysis/codes.json", &diagnostics::json()?, check)?;
+    page("NOTICES.txt", &notices::of_crates()?, check)?;
     page("docs/limits.md", &limits::page(), check)?;
     page("README.md", &readme::page()?, check)?;
     page("testdata/coverage.md", &rules::page()?, check)?;

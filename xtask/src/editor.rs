@@ -9,15 +9,20 @@ use crate::install::target_folder;
 use crate::job::{self, Job, Tally, cargo, command, root, run_tests, skip};
 use crate::wasm;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What Vite wants of Node: a version of 20 from here on, or a later one.
 const NODE: (u32, u32) = (20, 19);
 
 /// Where the built editor goes.
-fn built() -> PathBuf {
+pub(crate) fn built() -> PathBuf {
     target_folder().join("editor/dist")
+}
+
+/// Whether it is there.
+pub(crate) fn is_built() -> bool {
+    built().join("index.html").exists()
 }
 
 /// The package, the editor, and unless only `build` is wanted all tests. True
@@ -95,7 +100,12 @@ fn packages() -> Result<Option<String>, String> {
 
 /// One story: opened, broken, mended.
 pub(crate) fn story() -> Result<Tally, String> {
-    browser(&["test/story.test.mjs"], Some("three-tier"))
+    story_in(&built())
+}
+
+/// That one in an editor that was built somewhere.
+pub(crate) fn story_in(editor: &Path) -> Result<Tally, String> {
+    browser(editor, &["test/story.test.mjs"], Some("three-tier"))
 }
 
 /// Everything.
@@ -111,11 +121,11 @@ pub(crate) fn test() -> Result<Tally, String> {
     // One after another: there are times among what they measure.
     let mut arguments = vec!["--test-concurrency=1"];
     arguments.extend(names.iter().map(String::as_str));
-    browser(&arguments, None)
+    browser(&built(), &arguments, None)
 }
 
-fn browser(arguments: &[&str], story: Option<&str>) -> Result<Tally, String> {
-    if !built().join("index.html").exists() {
+fn browser(editor: &Path, arguments: &[&str], story: Option<&str>) -> Result<Tally, String> {
+    if !editor.join("index.html").exists() {
         return Ok(skip("no editor was built"));
     }
     let known = ["chromium", "chromium-browser", "google-chrome"];
@@ -130,7 +140,7 @@ fn browser(arguments: &[&str], story: Option<&str>) -> Result<Tally, String> {
     ]))?;
     let mut node = command("node", &["--test", "--test-reporter=tap"]);
     node.args(arguments).current_dir(root().join("editor"));
-    node.env("NETVERDICT_EDITOR", built());
+    node.env("NETVERDICT_EDITOR", editor);
     node.env("NETVERDICT_SHOTS", target_folder().join("editor/shots"));
     node.env("NETVERDICT", target_folder().join("debug/netverdict"));
     node.envs(story.map(|name| ("STORY", name)));

@@ -133,6 +133,20 @@ pub(crate) fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Flags of the compiler that take paths of this machine out of what it makes.
+pub(crate) fn same_paths() -> Vec<String> {
+    let remap = |from: PathBuf, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".cargo")));
+    // The last one that fits counts: a target folder is often within the root.
+    let mut flags = vec![
+        remap(root(), "netverdict"),
+        remap(target_folder(), "target"),
+    ];
+    flags.extend(home.map(|h| remap(h, "cargo")));
+    flags
+}
+
 /// `NETVERDICT_ABI_VERSION`, as the header says.
 fn abi() -> Result<String, String> {
     let path = root().join("ffi/include/netverdict_view.h");

@@ -23,12 +23,15 @@ mod layer7;
 mod limits;
 mod links;
 mod locks;
+mod materials;
+mod notices;
 mod oracle;
 mod packages;
 mod readme;
 mod rules;
 mod sanitize;
 mod scale;
+mod sizes;
 mod supply_chain;
 mod testdata;
 mod tool;
@@ -62,8 +65,10 @@ usage: cargo xtask <job>
   ffi [--long]          the C ABI in C and C++, with sanitizers, and the bindings (--long: Valgrind, ThreadSanitizer)
   header [--check]      write the C headers of ffi/include, or see that they are up to date
   packages              the crates packed, and used by strangers; features one by one; the oldest compiler
-  dist [--quick] [--try] every package into dist/ (--try: install each and ask it a question;
-                        --quick: of what is built for tests)
+  dist [--quick] [--keep] [--try] [--write]
+                        every package into dist/ (--try: install each and ask it a question;
+                        --quick: of what is built for tests; --keep: those that are there;
+                        --write: docs/sizes.txt)
   api [--bless]         the public interface of the crates, against api/ (or write it there)
   guide                 the guide as a book, into target/guide (installs mdBook)
   supply-chain          licences, bans, sources, advisories (installs cargo-deny)
@@ -104,15 +109,23 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
         Some("wasm") => options(arguments, &["--samples"]).and_then(|o| wasm::run(!o.is_empty())),
         Some("editor") => options(arguments, &["--build"]).and_then(|o| editor::run(!o.is_empty())),
-        Some("dist") => options(arguments, &["--quick", "--try"]).and_then(|o| {
-            let quick = o.contains(&("--quick", ""));
-            let profile = if quick {
-                install::Profile::Dev
-            } else {
-                install::Profile::Release
-            };
-            dist::run(profile, o.contains(&("--try", "")))
-        }),
+        Some("dist") => {
+            options(arguments, &["--quick", "--try", "--keep", "--write"]).and_then(|o| {
+                let asked = |name| o.contains(&(name, ""));
+                let profile = if asked("--quick") {
+                    install::Profile::Dev
+                } else {
+                    install::Profile::Release
+                };
+                let (tried, kept, write) = (asked("--try"), asked("--keep"), asked("--write"));
+                dist::run(dist::Wanted {
+                    profile,
+                    tried,
+                    kept,
+                    write,
+                })
+            })
+        }
         Some("api") => options(arguments, &["--bless"])
             .and_then(|o| one("public interface", || api::run(!o.is_empty()))),
         Some("guide") => options(arguments, &[]).and_then(|_| one("guide", guide::run)),

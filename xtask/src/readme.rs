@@ -1,9 +1,10 @@
 //! Tables of the README.
 //!
-//! In: versions.toml, and the limits of the npm package that docs/npm.md states.
-//! Out: which package is for whom, and which versions go together.
+//! In: versions.toml, and docs/sizes.txt. Out: which package is for whom, how large
+//! each is, and which versions go together.
 
 use crate::job::root;
+use crate::sizes::{self, Sizes};
 use crate::versions::stated;
 use std::fmt::Write;
 
@@ -70,7 +71,103 @@ pub(crate) fn page() -> Result<String, String> {
     let text =
         std::fs::read_to_string(root().join("README.md")).map_err(|e| format!("README.md: {e}"))?;
     let text = filled(&text, "packages", &packages()?)?;
+    let text = filled(
+        &text,
+        "sizes",
+        &sizes_of(&sizes::recorded()?, &stated("version")?),
+    )?;
     filled(&text, "compatibility", &compatibility()?)
+}
+
+/// What is loaded or linked of a package: its name, and what it is.
+type Part = (&'static str, &'static str);
+
+/// What each file of dist/ is, by its name, and its parts.
+const FILES: [(&str, &str, &[Part]); 10] = [
+    (
+        "netverdict-VERSION-x86_64-linux.tar.gz",
+        "command line, with the editor",
+        &[("netverdict", "the program, static")],
+    ),
+    (
+        "netverdict-c-VERSION-x86_64-linux.tar.gz",
+        "C and C++",
+        &[
+            ("libnetverdict.so.0", "shared"),
+            ("libnetverdict_table.so.0", "tables alone"),
+        ],
+    ),
+    (
+        "netverdict-go-VERSION.tar.gz",
+        "Go, without the C library",
+        &[],
+    ),
+    ("netverdict-VERSION-cp311-abi3-", "Python", &[]),
+    (
+        "netverdict-VERSION.tgz",
+        "browsers and Node",
+        &[
+            ("netverdict.wasm", "the module"),
+            ("netverdict-table.wasm", "tables alone"),
+        ],
+    ),
+    ("netverdict-editor-VERSION.tar.gz", "the editor", &[]),
+    (
+        "netverdict-VERSION.crate",
+        "the engine in Rust, source",
+        &[],
+    ),
+    (
+        "netverdict-table-VERSION.crate",
+        "tables in Rust, source",
+        &[],
+    ),
+    (
+        "netverdict-analysis-VERSION.crate",
+        "questions in Rust, source",
+        &[],
+    ),
+    (
+        "netverdict-datapath-VERSION.crate",
+        "the datapath in Rust, source",
+        &[],
+    ),
+];
+
+fn sizes_of(sizes: &Sizes, version: &str) -> String {
+    let mut table = String::from("| package | to download | unpacked |\n|---|---|---|\n");
+    for (file, what, parts) in FILES {
+        let file = file.replace("VERSION", version);
+        let known = sizes
+            .iter()
+            .find(|(name, _)| name.starts_with(&file) && !name.contains(':'));
+        let Some((name, bytes)) = known else {
+            continue;
+        };
+        let inner: Vec<String> = parts
+            .iter()
+            .filter_map(|(part, what)| {
+                let bytes = sizes.get(&format!("{name}:{part}"))?;
+                Some(format!("`{part}` {} ({what})", amount(*bytes)))
+            })
+            .collect();
+        let _ = writeln!(
+            table,
+            "| {what} | {} | {} |",
+            amount(*bytes),
+            inner.join(", ")
+        );
+    }
+    table
+}
+
+/// Bytes with two or three digits.
+fn amount(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{}.{} kB", bytes / 1000, bytes % 1000 / 100),
+        10_000..1_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
 }
 
 fn filled(text: &str, name: &str, table: &str) -> Result<String, String> {
@@ -153,7 +250,7 @@ fn compatibility() -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::filled;
+    use super::{amount, filled, sizes_of};
 
     #[test]
     fn what_stood_in_the_place_goes() {
@@ -161,5 +258,22 @@ mod tests {
         let new = filled(text, "t", "new\n").unwrap();
         assert_eq!(new, text.replace("old", "new"));
         assert!(filled(text, "u", "").is_err());
+    }
+
+    #[test]
+    fn sizes_are_told_briefly() {
+        assert_eq!(amount(9_999), "9.9 kB");
+        assert_eq!(amount(10_000), "10 kB");
+        assert_eq!(amount(12_345_678), "12.3 MB");
+        let sizes = [
+            ("netverdict-1.0.0.tgz", 2_000_000),
+            ("netverdict-1.0.0.tgz:netverdict.wasm", 3_000_000),
+        ];
+        let sizes = sizes.map(|(name, bytes)| (name.to_owned(), bytes)).into();
+        let table = sizes_of(&sizes, "1.0.0");
+        assert!(
+            table
+                .contains("| browsers and Node | 2.0 MB | `netverdict.wasm` 3.0 MB (the module) |")
+        );
     }
 }

@@ -3,7 +3,7 @@
 //! In: wasm/ and npm/. Out: target/npm/netverdict, ready for `npm pack`.
 
 use crate::ffi::there;
-use crate::install::target_folder;
+use crate::install::{same_paths, target_folder};
 use crate::job::{self, Job, Tally, cargo, command, copy_folder, root, run_tests, skip};
 use crate::testdata;
 use std::fs;
@@ -139,8 +139,9 @@ fn build_module(
     }
     build.env("CARGO_TARGET_DIR", &target);
     build.env("RUSTC", compiler);
-    // Hash maps of two builds are to be the same.
+    // Hash maps of two builds are to be the same, and so are the places in messages.
     build.env("CONST_RANDOM_SEED", "netverdict");
+    build.env("CARGO_ENCODED_RUSTFLAGS", same_paths().join("\u{1f}"));
     job::run(&mut build)?;
     let built = target.join(TARGET).join("wasm/netverdict_wasm.wasm");
     let lib = to.join(module.folder).join("lib");

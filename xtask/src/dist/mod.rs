@@ -1,27 +1,28 @@
 //! `cargo xtask dist`: every package, in dist/.
 //!
-//! In: the workspace. Out: crates, the npm tarball, the Python wheel and its
-//! source, the C archive, the Go module, the command line in one file, with
-//! completions and manual pages, a container file, a bill of materials, and
-//! `SHA256SUMS`. What this machine cannot make is named, and counted as skipped.
-//! With `--quick` it is made of what is built for tests: to try the packages, not to
-//! give them away.
+//! In: the workspace. Out: crates, the npm tarball, the built editor, the Python
+//! wheel and its source, the C archive, the Go module, the command line with
+//! completions, manual pages, the editor and the action, a container file, a bill
+//! of materials, and `SHA256SUMS`. What this machine cannot make is named, and
+//! counted as skipped. With `--quick` it is made of what is built for tests: to try
+//! the packages, not to give them away.
 
+mod again;
 mod archive;
-mod materials;
+mod bill;
 mod try_out;
 
-use crate::install::{self, Profile, target_folder};
+use crate::install::{self, Profile, same_paths, target_folder};
 use crate::job::{self, Job, Tally, cargo, command, root, skip};
 use crate::packages::{self, printed};
-use crate::{versions, wasm};
+use crate::{editor, notices, sizes, versions, wasm};
 use archive::Files;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) use try_out::try_out;
+pub(crate) use again::again;
 
 /// The target of programs that need no library of the system.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
@@ -31,37 +32,61 @@ pub(crate) fn folder() -> PathBuf {
     root().join("dist")
 }
 
-/// Makes everything, and with `tried` installs and asks each. True when nothing
-/// failed.
-pub(crate) fn run(profile: Profile, tried: bool) -> Result<bool, String> {
+/// What is wanted of the job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// For others, or to be tried.
+    pub(crate) profile: Profile,
+    /// Whether each package is installed and asked.
+    pub(crate) tried: bool,
+    /// Whether the packages are those that were made before.
+    pub(crate) kept: bool,
+    /// Whether sizes are written down.
+    pub(crate) write: bool,
+}
+
+/// Makes everything. True when nothing failed.
+pub(crate) fn run(wanted: Wanted) -> Result<bool, String> {
     let mut job = Job::default();
-    steps(&mut job, profile, tried)?;
+    steps(&mut job, wanted)?;
     Ok(job.finish())
 }
 
 /// The steps of the job.
-pub(crate) fn steps(job: &mut Job, profile: Profile, tried: bool) -> Result<(), String> {
+pub(crate) fn steps(job: &mut Job, wanted: Wanted) -> Result<(), String> {
+    if !wanted.kept {
+        make(job, wanted)?;
+    }
+    if wanted.tried {
+        try_out::steps(job);
+    }
+    Ok(())
+}
+
+fn make(job: &mut Job, wanted: Wanted) -> Result<(), String> {
+    let profile = wanted.profile;
     let to = folder();
     let _ = fs::remove_dir_all(&to);
     fs::create_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
     let version = versions::stated("version")?;
     job.step("dist: crates", || crates(&to));
+    job.step("dist: npm", || npm(profile, &to));
+    job.step("dist: editor", || edit(profile, &to, &version));
     job.step("dist: command line", || {
         command_line(profile, &to, &version)
     });
     job.step("dist: C", || c_archive(profile, &to, &version));
     job.step("dist: Go", || go_module(&to, &version));
-    job.step("dist: npm", || npm(profile, &to));
     job.step("dist: Python", || python(profile, &to));
     job.step("dist: bill of materials", || {
         let file = to.join(format!("netverdict-{version}.cdx.json"));
-        write(&file, &materials::bill(&version)?)?;
+        write(&file, &bill::bill(&version)?)?;
         Ok(Tally::ONE)
     });
-    job.step("dist: container", || container(&to));
+    job.step("dist: container", || container(&to, &version));
     job.step("dist: sums", || sums(&to));
-    if tried {
-        job.step("dist: installed and asked", try_out);
+    if profile == Profile::Release {
+        job.step("dist: sizes", || sizes::compare(&to, wanted.write));
     }
     Ok(())
 }
@@ -77,8 +102,9 @@ fn copy_to(folder: &Path, file: &Path) -> Result<(), String> {
         .map_err(|e| format!("{}: {e}", file.display()))
 }
 
+/// Our licences, and those of what is compiled into it.
 fn licences(files: &mut Files, folder: &str) -> Result<(), String> {
-    for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
+    for name in ["LICENSE-APACHE", "LICENSE-MIT", "NOTICES.txt"] {
         files.add_file(&format!("{folder}/{name}"), &root().join(name))?;
     }
     Ok(())
@@ -86,14 +112,7 @@ fn licences(files: &mut Files, folder: &str) -> Result<(), String> {
 
 /// Paths of the machine that builds are no part of what it builds.
 fn same_everywhere(command: &mut Command, more: Option<&str>) {
-    let remap = |from: PathBuf, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".cargo")));
-    let mut flags = vec![
-        remap(root(), "netverdict"),
-        remap(target_folder(), "target"),
-    ];
-    flags.extend(home.map(|h| remap(h, "cargo")));
+    let mut flags = same_paths();
     flags.extend(more.map(str::to_owned));
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     command.env("SOURCE_DATE_EPOCH", archive::MOMENT.to_string());
@@ -171,9 +190,18 @@ fn command_line(profile: Profile, to: &Path, version: &str) -> Result<Tally, Str
             .arg(&manual),
     )?;
     files.add_folder(&format!("{name}/share/man/man1"), &manual)?;
+    let mut tally = Tally::ONE;
+    if editor::is_built() {
+        // Where `netverdict edit` looks for it.
+        add_editor(&mut files, &format!("{name}/share/netverdict/editor"))?;
+    } else {
+        tally += skip("the command line is packed without the editor");
+    }
+    // Unpacked in a repository, the folder is an action: `uses: ./netverdict`.
+    files.add_file(&format!("{name}/action.yml"), &root().join("action.yml"))?;
     licences(&mut files, &name)?;
     files.tar(&to.join(format!("{name}.tar.gz")), profile)?;
-    Ok(Tally::ONE)
+    Ok(tally)
 }
 
 /// Libraries, headers, pkg-config and CMake files that work wherever they are
@@ -254,11 +282,36 @@ fn npm(profile: Profile, to: &Path) -> Result<Tally, String> {
     if tally.passed == 0 {
         return Ok(tally);
     }
+    let notices = wasm::package().join("NOTICES.txt");
+    fs::copy(root().join("NOTICES.txt"), notices).map_err(|e| format!("NOTICES.txt: {e}"))?;
     let mut pack = command("npm", &["pack", "--silent", "--pack-destination"]);
     pack.arg(to).current_dir(wasm::package());
     // Its own name for the file is printed.
     printed(&mut pack)?;
     Ok(tally)
+}
+
+/// The editor, as one folder for any file host.
+fn edit(profile: Profile, to: &Path, version: &str) -> Result<Tally, String> {
+    let tally = match profile {
+        Profile::Dev if editor::is_built() => Tally::ONE,
+        _ => editor::build()?,
+    };
+    if tally.passed == 0 {
+        return Ok(tally);
+    }
+    let name = format!("netverdict-editor-{version}");
+    let mut files = Files::default();
+    add_editor(&mut files, &name)?;
+    licences(&mut files, &name)?;
+    files.tar(&to.join(format!("{name}.tar.gz")), profile)?;
+    Ok(tally)
+}
+
+fn add_editor(files: &mut Files, folder: &str) -> Result<(), String> {
+    files.add_folder(folder, &editor::built())?;
+    files.add(format!("{folder}/NOTICES-npm.txt"), notices::of_editor()?);
+    Ok(())
 }
 
 /// The wheel for every Python that is not older, and the source that it can be
@@ -269,14 +322,14 @@ fn python(profile: Profile, to: &Path) -> Result<Tally, String> {
     };
     let manifest = root().join("bindings/python/Cargo.toml");
     let mut wheel = Command::new(&maturin);
-    wheel.args(["build", "--quiet", "--strip", "--compatibility", "linux"]);
+    wheel.args(["build", "--quiet", "--strip"]);
     wheel
         .arg("--manifest-path")
         .arg(&manifest)
         .arg("--out")
         .arg(to);
     if profile == Profile::Dev {
-        wheel.args(["--profile", "dev"]);
+        wheel.args(["--profile", "dev", "--compatibility", "linux"]);
     } else {
         wheel.arg("--release");
         same_everywhere(&mut wheel, None);
@@ -292,25 +345,19 @@ fn python(profile: Profile, to: &Path) -> Result<Tally, String> {
     Ok(tally)
 }
 
-fn container(to: &Path) -> Result<Tally, String> {
-    let archive = fs::read_dir(to)
-        .map_err(|e| e.to_string())?
-        .flatten()
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .find(|n| {
-            n.starts_with("netverdict-")
-                && n.ends_with("-x86_64-linux.tar.gz")
-                && !n.contains("-c-")
-        })
-        .ok_or("there is no command line in dist/")?;
-    let folder = archive.trim_end_matches(".tar.gz");
+/// How an image of the one program is built from the archive beside it.
+fn container(to: &Path, version: &str) -> Result<Tally, String> {
+    let folder = format!("netverdict-{version}-x86_64-linux");
+    if !to.join(format!("{folder}.tar.gz")).exists() {
+        return Err("there is no command line in dist/".to_owned());
+    }
     let text = format!(
         "# docker build -f Containerfile -t netverdict . && docker run --rm -v \"$PWD\":/work netverdict check .\n\
          FROM scratch AS unpacked\n\
-         ADD {archive} /\n\
+         ADD {folder}.tar.gz /\n\
          FROM scratch\n\
          COPY --from=unpacked /{folder}/bin/netverdict /bin/netverdict\n\
-         COPY --from=unpacked /{folder}/LICENSE-APACHE /{folder}/LICENSE-MIT /\n\
+         COPY --from=unpacked /{folder}/LICENSE-APACHE /{folder}/LICENSE-MIT /{folder}/NOTICES.txt /\n\
          WORKDIR /work\n\
          USER 65534\n\
          ENTRYPOINT [\"/bin/netverdict\"]\n"
@@ -343,31 +390,4 @@ fn sums_of(folder: &Path) -> Result<String, String> {
         text.push_str(&format!("{hex}  {name}\n"));
     }
     Ok(text)
-}
-
-/// Builds everything again, elsewhere, and compares the sums. What differs is
-/// named.
-pub(crate) fn again() -> Result<Tally, String> {
-    let before = fs::read_to_string(folder().join("SHA256SUMS"))
-        .map_err(|e| format!("dist/SHA256SUMS: {e}"))?;
-    let other = target_folder().join("again");
-    let _ = fs::remove_dir_all(other.join("dist"));
-    let runner = std::env::current_exe().map_err(|e| e.to_string())?;
-    let mut build = Command::new(runner);
-    build
-        .arg("dist")
-        .current_dir(root())
-        .env("CARGO_TARGET_DIR", &other);
-    job::run(&mut build)?;
-    let after = fs::read_to_string(folder().join("SHA256SUMS")).map_err(|e| e.to_string())?;
-    let mut tally = Tally::default();
-    for line in before.lines() {
-        if after.lines().any(|l| l == line) {
-            tally.passed += 1;
-        } else {
-            tally.failed += 1;
-            println!("differs: {}", line.rsplit("  ").next().unwrap_or(line));
-        }
-    }
-    Ok(tally)
 }
