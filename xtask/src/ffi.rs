@@ -98,7 +98,9 @@ const SHARED_C: How = How {
 /// True when a program of that name starts.
 pub(crate) fn there(program: &str) -> bool {
     let mut command = Command::new(program);
-    command.arg("--version").stdout(Stdio::null());
+    // Go has a command for it, and no option.
+    let version = if program == "go" { "version" } else { "--version" };
+    command.arg(version).stdout(Stdio::null());
     command
         .stderr(Stdio::null())
         .status()

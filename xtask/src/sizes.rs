@@ -135,6 +135,6 @@ mod tests {
 
     #[test]
     fn what_is_recorded_can_be_read() {
-        assert!(recorded().unwrap().len() > 10);
+        assert!(!recorded().unwrap().is_empty());
     }
 }
