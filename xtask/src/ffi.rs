@@ -99,7 +99,11 @@ const SHARED_C: How = How {
 pub(crate) fn there(program: &str) -> bool {
     let mut command = Command::new(program);
     // Go has a command for it, and no option.
-    let version = if program == "go" { "version" } else { "--version" };
+    let version = if program == "go" {
+        "version"
+    } else {
+        "--version"
+    };
     command.arg(version).stdout(Stdio::null());
     command
         .stderr(Stdio::null())
