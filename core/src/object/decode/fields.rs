@@ -110,27 +110,40 @@ impl<'n, 'd> Fields<'n, 'd> {
         name: &'static str,
         mut decode: impl FnMut(&Node, &mut Decoder) -> T,
     ) -> Option<T> {
+        let mut value = None;
+        self.each(name, &mut |node, decoder| {
+            value = Some(decode(node, decoder));
+        });
+        value
+    }
+
+    /// Every entry of a field, the one that counts last. One function for all
+    /// types: there are very many.
+    fn each(&mut self, name: &'static str, decode: &mut dyn FnMut(&Node, &mut Decoder)) {
         self.known.push(name);
         let node = self.node;
         let mut matching = node.entries().iter().filter(|e| self.matches(e, name));
-        let first = matching.next()?;
+        let Some(first) = matching.next() else {
+            return;
+        };
         if matching.next().is_none() {
-            return Some(self.value(first, name, &mut decode));
+            return self.value(first, name, decode);
         }
         let all = node.entries().iter();
         let mut entries: Vec<&Entry> = all.filter(|e| self.matches(e, name)).collect();
         // JSON made from YAML has its keys sorted, and the last one wins.
         entries.sort_by(|a, b| a.key.cmp(&b.key));
-        let values = entries.into_iter();
-        values.map(|e| self.value(e, name, &mut decode)).last()
+        for entry in entries {
+            self.value(entry, name, decode);
+        }
     }
 
-    fn value<T>(
+    fn value(
         &mut self,
         entry: &Entry,
         name: &'static str,
-        decode: &mut impl FnMut(&Node, &mut Decoder) -> T,
-    ) -> T {
+        decode: &mut dyn FnMut(&Node, &mut Decoder),
+    ) {
         if entry.key != name {
             let message = format!("field `{}` is spelled `{name}`", entry.key);
             let d = Diagnostic::new(FIELD_CASE, entry.key_span, message)
@@ -140,7 +153,7 @@ impl<'n, 'd> Fields<'n, 'd> {
                 .in_field(&entry.key, |decoder| decoder.report(d));
         }
         self.decoder
-            .in_field(name, |decoder| decode(&entry.node, decoder))
+            .in_field(name, |decoder| decode(&entry.node, decoder));
     }
 
     fn matches(&self, entry: &Entry, name: &str) -> bool {
