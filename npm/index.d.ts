@@ -511,7 +511,7 @@ export class Engine {
   remove(name: string): boolean;
   documents(): string[];
   text(name: string): string | null;
-  /** What there is to say about all documents, or one. */
+  /** What there is to say about all documents, or one. What stayed since the last time is the same object. */
   diagnostics(document?: string): Diagnostic[];
   workloads(): Workload[];
   identities(): Identity[];

@@ -1,5 +1,6 @@
 // The engine: documents in, answers out.
 
+import { Diagnostics } from "./diagnostics.js";
 import { call, memory } from "./module.js";
 import { RawEngine } from "./raw.js";
 import { Reach } from "./reach.js";
@@ -9,6 +10,7 @@ const dispose = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 
 export class Engine {
   #raw;
+  #diagnostics = new Diagnostics();
   #reach = new Reach();
 
   constructor(settings = {}) {
@@ -36,7 +38,7 @@ export class Engine {
   }
 
   diagnostics(document) {
-    const all = this.#ask("", (raw) => raw.diagnostics());
+    const all = this.#diagnostics.after(this.#ask("", (raw) => raw.diagnostics()));
     return document === undefined ? all : all.filter((d) => d.range?.document === document);
   }
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { city, typing } from "./city.mjs";
 import { example, Engine, mend } from "./package.mjs";
 
 const CNP = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n";
@@ -254,5 +255,31 @@ test("connections that stay are the same objects, and changes can be sent on", (
   }
   assert.equal(engine.reach().connections.filter((c) => before.connections.includes(c)).length > 0, true);
   assert.deepEqual(engine.reach(), before);
+  engine.free();
+});
+
+test("diagnostics that were kept are those of a fresh engine", () => {
+  const documents = city(20, 40);
+  const engine = new Engine();
+  for (const [name, text] of documents) engine.set(name, text);
+  const told = (all) => all.map((d) => JSON.stringify([d.code, d.range])).sort();
+  let before = engine.diagnostics();
+  let kept = 0;
+  let step = 0;
+  for (const [name, text] of typing(documents, 150)) {
+    // Lines before it: every place in the document moves.
+    const moved = step % 5 === 0 ? `# ${step}\n${text}` : text;
+    documents.set(name, moved);
+    engine.set(name, moved);
+    const all = engine.diagnostics();
+    kept += all.filter((d) => before.includes(d)).length;
+    before = all;
+    if ((step += 1) % 10 !== 0) continue;
+    const fresh = new Engine();
+    for (const [name, text] of documents) fresh.set(name, text);
+    assert.deepEqual(told(all), told(fresh.diagnostics()), `step ${step}: ${name}`);
+    fresh.free();
+  }
+  assert.ok(kept > 100 * before.length, `${kept} of ${before.length}`);
   engine.free();
 });

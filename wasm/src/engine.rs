@@ -77,7 +77,7 @@ impl RawEngine {
         text.map(str::to_owned)
     }
 
-    /// Diagnostics of all documents.
+    /// Diagnostics of all documents, those told before by their numbers.
     #[must_use]
     pub fn diagnostics(&mut self) -> String {
         json(&self.session.diagnostics())

@@ -17,6 +17,8 @@ mod session;
 mod table;
 #[cfg(feature = "engine")]
 mod text;
+#[cfg(feature = "engine")]
+mod told;
 
 #[cfg(feature = "engine")]
 pub use engine::{RawEngine, answer_scenario, compile_scenario};

@@ -4,17 +4,16 @@
 //! is answered by `netverdict` and `netverdict-analysis`.
 
 use crate::place::Range;
+use crate::told::{JsDiagnostics, Told};
 use netverdict::cluster::{
     AskError, AskedFlow, Change, Cluster, Documents, Endpoint, JsonFlow, JsonSide, ResolvedPolicy,
     Target,
 };
-use netverdict::diagnostic::{Diagnostic, Severity};
 use netverdict::label::LabelSet;
 use netverdict::object::load::LoadOptions;
 use netverdict::policy_map::JsonEntry;
 use netverdict::rule::protocol;
 use netverdict::scenario::Settings;
-use netverdict::source::Sources;
 use netverdict_analysis::following::Following;
 use netverdict_analysis::json::{self, JsonPolicies};
 use netverdict_analysis::lint::Linter;
@@ -28,37 +27,9 @@ pub(crate) struct Session {
     documents: Documents,
     cluster: Cluster,
     linter: Linter,
+    told: Told,
     /// Since somebody asked for connections.
     following: Option<Following>,
-}
-
-/// Something to say about a document.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct JsDiagnostic {
-    code: String,
-    severity: Severity,
-    message: String,
-    range: Option<Range>,
-    path: String,
-    object: String,
-    help: Option<String>,
-    related: Vec<Related>,
-    fixes: Vec<JsFix>,
-}
-
-#[derive(Debug, Serialize)]
-struct Related {
-    message: String,
-    range: Option<Range>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsFix {
-    title: String,
-    certain: bool,
-    edits: Vec<Edit>,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,45 +67,6 @@ pub(crate) struct Identity {
     labels: Vec<String>,
 }
 
-impl JsDiagnostic {
-    pub(crate) fn new(diagnostic: &Diagnostic, sources: &Sources) -> Self {
-        let range = |span| Range::new(span, sources);
-        Self {
-            code: diagnostic.code.to_string(),
-            severity: diagnostic.severity,
-            message: diagnostic.message.clone(),
-            range: range(diagnostic.span),
-            path: diagnostic.path.clone(),
-            object: diagnostic.object.clone(),
-            help: diagnostic.help.clone(),
-            related: diagnostic
-                .labels
-                .iter()
-                .map(|label| Related {
-                    message: label.message.clone(),
-                    range: range(label.span),
-                })
-                .collect(),
-            fixes: diagnostic
-                .fixes
-                .iter()
-                .map(|fix| JsFix {
-                    title: fix.title.clone(),
-                    certain: fix.machine_applicable,
-                    edits: fix
-                        .edits
-                        .iter()
-                        .map(|(span, text)| Edit {
-                            range: range(*span),
-                            text: text.clone(),
-                        })
-                        .collect(),
-                })
-                .collect(),
-        }
-    }
-}
-
 impl Session {
     pub(crate) fn new(settings: &str) -> Result<Self, String> {
         let settings = Settings::parse(settings)?;
@@ -144,6 +76,7 @@ impl Session {
             documents: Documents::new(),
             cluster,
             linter: Linter::default(),
+            told: Told::default(),
             following: None,
         })
     }
@@ -152,7 +85,10 @@ impl Session {
     pub(crate) fn set(&mut self, name: &str, text: &str) {
         let config = self.cluster.config().clone();
         let options = self.settings.load_options(&config);
-        let changes = self.documents.set(&name.to_owned(), text, &options);
+        let name = name.to_owned();
+        self.told.forget(self.documents.source(&name));
+        let changes = self.documents.set(&name, text, &options);
+        self.told.forget(self.documents.source(&name));
         self.apply(changes);
     }
 
@@ -160,7 +96,9 @@ impl Session {
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let config = self.cluster.config().clone();
         let options = self.settings.load_options(&config);
-        let Some(changes) = self.documents.remove(&name.to_owned(), &options) else {
+        let name = name.to_owned();
+        self.told.forget(self.documents.source(&name));
+        let Some(changes) = self.documents.remove(&name, &options) else {
             return false;
         };
         self.apply(changes);
@@ -191,14 +129,12 @@ impl Session {
 
     /// What there is to say about all documents: each by itself, how they fit
     /// together, and what is probably not meant.
-    pub(crate) fn diagnostics(&mut self) -> Vec<JsDiagnostic> {
-        let together = self.linter.together(self.cluster.objects(), &self.cluster);
-        let sources = self.documents.sources();
-        let names = self.documents.names();
-        let own = names.flat_map(|name| self.documents.diagnostics(name));
-        own.chain(&together)
-            .map(|d| JsDiagnostic::new(d, sources))
-            .collect()
+    pub(crate) fn diagnostics(&mut self) -> JsDiagnostics {
+        let together = self.linter.together(&self.cluster);
+        let documents = &self.documents;
+        let names = documents.names();
+        let own = names.flat_map(|name| documents.diagnostics(name)).cloned();
+        self.told.tell(own.chain(together), documents.sources())
     }
 
     /// What becomes of a flow; with `explained`, why.

@@ -50,6 +50,10 @@ fn rule(dice: &mut Dice, to: &str) -> String {
             dice.one(&["a", "b"])
         ),
         format!(
+            "{from}CIDRSet: [{{cidrGroupRef: {}}}]",
+            dice.one(&["office", "ofice"])
+        ),
+        format!(
             "{from}CIDR: [{}]",
             dice.one(&["10.0.0.0/8", "10.1.0.0/16", "0.0.0.0/0", "240.0.0.0/4"])
         ),
@@ -106,6 +110,74 @@ fn policy(dice: &mut Dice, n: usize) -> String {
         "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: q{n}, namespace: {namespace}}}\n\
          spec:\n{broken}  endpointSelector: {subject}\n  {direction}{deny}: [{text}]\n"
     )
+}
+
+fn network_policy(dice: &mut Dice, n: usize) -> String {
+    let namespace = dice.one(&["a", "b"]);
+    let peers = [
+        "podSelector: {matchLabels: {app: wep}}",
+        "podSelector: {matchLabels: {app: db}}",
+        "namespaceSelector: {matchLabels: {team: one}}",
+        "namespaceSelector: {matchLabels: {team: one}}, podSelector: {matchLabels: {app: api}}",
+        "ipBlock: {cidr: 0.0.0.0/0}",
+    ];
+    let port = dice.one(&["80", "8080", "http", "htpp", "{"]);
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: n{n}, namespace: {namespace}}}\n\
+         spec:\n  podSelector: {{matchLabels: {{app: {}}}}}\n  ingress:\n  - from: [{{{}}}]\n    ports: [{{port: {port}}}]\n",
+        dice.one(&["web", "api", "apj"]),
+        dice.one(&peers)
+    )
+}
+
+/// What policies speak of beside pods.
+fn other(dice: &mut Dice) -> (&'static str, String) {
+    let namespace = dice.one(&["a", "b"]);
+    let app = dice.one(&["web", "api", "db"]);
+    match dice.roll(3) {
+        0 => (
+            "service",
+            format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: s, namespace: {namespace}}}\n\
+                 spec: {{selector: {{app: {app}}}, ports: [{{port: 8080, targetPort: {}}}]}}\n",
+                dice.one(&["80", "http", "5432"])
+            ),
+        ),
+        1 => (
+            "namespace",
+            format!(
+                "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}, labels: {{team: {}}}}}\n",
+                dice.one(&["one", "two"])
+            ),
+        ),
+        _ => (
+            "group",
+            format!(
+                "apiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: {{name: {}}}\nspec: {{externalCIDRs: [10.1.0.0/16]}}\n",
+                dice.one(&["office", "ofice"])
+            ),
+        ),
+    }
+}
+
+/// Policies that were kept are those of the rules and identities in force.
+fn policies_are_those_in_force(cluster: &Cluster, at: &str) {
+    let Some(rule) = cluster.repository().rules().next() else {
+        return;
+    };
+    // A rule that nothing has.
+    let stranger = Arc::new(netverdict::rule::Rule::clone(rule));
+    let own = cluster.endpoints().iter().filter(|e| !e.host_network);
+    for endpoint in own {
+        let known = cluster.policy(endpoint);
+        let anew = cluster.policy_without(endpoint, &stranger);
+        match (known, anew) {
+            (Ok(known), Ok(anew)) => {
+                assert_eq!(known.map.entries(), anew.map.entries(), "{at}: {endpoint}");
+            }
+            (known, anew) => assert_eq!(known.err(), anew.err(), "{at}: {endpoint}"),
+        }
+    }
 }
 
 /// What somebody has who was told everything since the beginning.
@@ -178,7 +250,14 @@ fn follow(seed: u64, steps: usize) -> (usize, usize) {
         // Pods come and go seldom, as in an editor.
         let (name, text) = match step < 12 || dice.roll(6) == 0 {
             true => (format!("pod{n}"), pod(&mut dice, n)),
-            false => (format!("policy{n}"), policy(&mut dice, n)),
+            false => match dice.roll(6) {
+                0 => {
+                    let (name, text) = other(&mut dice);
+                    (name.to_owned(), text)
+                }
+                1 => (format!("policy{n}"), network_policy(&mut dice, n)),
+                _ => (format!("policy{n}"), policy(&mut dice, n)),
+            },
         };
         let changes = match dice.roll(7) {
             0 => documents.remove(&name, &load).unwrap_or_default(),
@@ -199,14 +278,17 @@ fn follow(seed: u64, steps: usize) -> (usize, usize) {
             "seed {seed}, step {step}: {name}\n{text}"
         );
         whole += reader.open.len();
-        let found = linter.together(cluster.objects(), &cluster);
+        let found = linter.together(&cluster);
         let anew = together(cluster.objects(), &cluster);
         assert_eq!(found, anew, "seed {seed}, step {step}");
         // Which peer stands for others depends on numbers of identities.
         let places = |found: &[Diagnostic]| -> BTreeSet<_> {
             found.iter().map(|d| (d.span, d.code.number())).collect()
         };
+        policies_are_those_in_force(&cluster, &format!("seed {seed}, step {step}"));
         let again = cluster.rebuilt();
+        let (kept, fresh_remarks) = (cluster.diagnostics(), again.diagnostics());
+        assert_eq!(kept, fresh_remarks, "seed {seed}, step {step}");
         let again = together(again.objects(), &again);
         assert_eq!(places(&found), places(&again), "seed {seed}, step {step}");
         if dice.roll(9) == 0 {

@@ -8,6 +8,7 @@ use netverdict::identity::NumericIdentity;
 use netverdict::label::LabelSource;
 use netverdict::rule::Rule;
 use netverdict::selector::{Selector, SelectorKind};
+use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -39,48 +40,83 @@ pub(super) struct Crowd<'c> {
     /// By address of a rule.
     of_rule: HashMap<usize, Vec<usize>>,
     by_identity: BTreeMap<NumericIdentity, Vec<(usize, Arc<Endpoint>)>>,
+    stays: bool,
+    without: Vec<usize>,
+}
+
+/// Whom a crowd is of.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    endpoints: Vec<Arc<Endpoint>>,
+    /// Places of those that have no policy.
+    without: Vec<usize>,
+    pub(super) groups: Vec<Arc<Group>>,
+}
+
+/// Whom the peers of a rule were, but for the wildcard.
+#[derive(Debug)]
+pub(super) struct Selected {
+    everybody: bool,
+    by: Vec<(Arc<Selector>, RoaringBitmap)>,
+}
+
+impl Selected {
+    pub(super) fn new(crowd: &Crowd<'_>, rule: &Rule) -> Self {
+        let peers = rule.peers.iter().flatten();
+        let everybody = rule
+            .peers
+            .as_ref()
+            .is_some_and(|peers| peers.is_empty() || peers.iter().any(|p| p.is_wildcard()));
+        let by = peers.filter(|p| !p.is_wildcard()).map(|p| {
+            let selections = crowd.selections(p).cloned();
+            (Arc::clone(p), selections.unwrap_or_default())
+        });
+        Self {
+            everybody,
+            by: by.collect(),
+        }
+    }
+
+    /// True when they still are.
+    pub(super) fn holds(&self, crowd: &Crowd<'_>) -> bool {
+        let nobody = RoaringBitmap::new();
+        let same = |(peer, before): &(Arc<Selector>, RoaringBitmap)| {
+            crowd.selections(peer).unwrap_or(&nobody) == before
+        };
+        !self.everybody && self.by.iter().all(same)
+    }
 }
 
 impl<'c> Crowd<'c> {
     /// Endpoints on the network of their node have no policy of their own, and
     /// of those that depend on a variable nothing is known. Groups that were
     /// there `before` are the same ones.
-    pub(super) fn new(cluster: &'c Cluster, before: &[Arc<Group>]) -> Self {
-        let own = cluster.endpoints().iter();
-        let own = own.filter(|e| !e.host_network && e.templated.is_none());
+    pub(super) fn new(cluster: &'c Cluster, before: &Members) -> Self {
+        let own = cluster.endpoints().iter().enumerate();
+        let own = own.filter(|(_, e)| !e.host_network && e.templated.is_none());
         let mut numbers = HashMap::new();
+        let mut without = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
         let mut of_rule: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut by_identity: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for endpoint in own {
-            let applying = cluster
-                .repository()
-                .applying(endpoint.identity, &endpoint.labels);
-            let key = (applying, endpoint.named_ports.clone());
-            let number = match numbers.get(&key) {
-                Some(number) => *number,
-                None => {
-                    let Ok(policy) = cluster.policy(endpoint) else {
-                        continue;
-                    };
-                    let number = groups.len();
-                    for rule in policy
-                        .subject
-                        .ingress
-                        .rules
-                        .iter()
-                        .chain(&policy.subject.egress.rules)
-                    {
-                        of_rule.entry(address(rule)).or_default().push(number);
-                    }
-                    groups.push(Group {
-                        endpoints: Vec::new(),
-                        policy,
-                    });
-                    numbers.insert(key, number);
-                    number
-                }
+        for (place, endpoint) in own {
+            let Some((applying, policy)) = cluster.applying(endpoint) else {
+                without.push(place);
+                continue;
             };
+            let key = (applying, endpoint.named_ports.clone());
+            let number = *numbers.entry(key).or_insert_with(|| {
+                let number = groups.len();
+                let subject = &policy.subject;
+                for rule in subject.ingress.rules.iter().chain(&subject.egress.rules) {
+                    of_rule.entry(address(rule)).or_default().push(number);
+                }
+                groups.push(Group {
+                    endpoints: Vec::new(),
+                    policy,
+                });
+                number
+            });
             if let Some(group) = groups.get_mut(number) {
                 group.endpoints.push(Arc::clone(endpoint));
             }
@@ -88,6 +124,7 @@ impl<'c> Crowd<'c> {
             same.push((number, Arc::clone(endpoint)));
         }
         let known: HashMap<usize, &Arc<Group>> = before
+            .groups
             .iter()
             .map(|group| (Arc::as_ptr(&group.policy) as usize, group))
             .collect();
@@ -103,7 +140,24 @@ impl<'c> Crowd<'c> {
             groups: groups.collect(),
             of_rule,
             by_identity,
+            stays: same(&before.endpoints, cluster.endpoints()) && before.without == without,
+            without,
         }
+    }
+
+    /// What makes the next one cheap.
+    pub(super) fn into_members(self) -> Members {
+        Members {
+            endpoints: self.cluster.endpoints().to_vec(),
+            without: self.without,
+            groups: self.groups,
+        }
+    }
+
+    /// True when it has the same endpoints as the one before: none came, went
+    /// or changed.
+    pub(super) const fn stays(&self) -> bool {
+        self.stays
     }
 
     pub(super) fn groups(&self) -> &[Arc<Group>] {
@@ -125,14 +179,15 @@ impl<'c> Crowd<'c> {
         same.filter_map(|(n, e)| Some((self.groups.get(*n)?, e)))
     }
 
-    /// The identities of the input that a selector selects.
-    pub(super) fn selected(&self, selector: &Selector) -> Vec<NumericIdentity> {
+    fn selections(&self, selector: &Selector) -> Option<&RoaringBitmap> {
         let index = self.cluster.repository().selectors();
-        let selections = index.find(selector).and_then(|id| index.selections(id));
-        let ids = selections.into_iter().flat_map(|s| s.iter());
-        ids.map(NumericIdentity)
-            .filter(|id| !id.is_aggregate())
-            .collect()
+        index.find(selector).and_then(|id| index.selections(id))
+    }
+
+    /// The identities of the input that a selector selects.
+    pub(super) fn selected(&self, selector: &Selector) -> impl Iterator<Item = NumericIdentity> {
+        let ids = self.selections(selector).into_iter().flatten();
+        ids.map(NumericIdentity).filter(|id| !id.is_aggregate())
     }
 
     /// The identities that a rule's peers are; `None` when some of its peers
@@ -147,8 +202,8 @@ impl<'c> Crowd<'c> {
         }
         let mut found = BTreeSet::new();
         for peer in peers {
-            let selected = self.selected(peer);
-            if selected.is_empty() && !is_reserved(peer) {
+            let mut selected = self.selected(peer).peekable();
+            if selected.peek().is_none() && !is_reserved(peer) {
                 return None;
             }
             found.extend(selected);
@@ -172,6 +227,11 @@ impl<'c> Crowd<'c> {
         });
         format!("`{}`", labels.unwrap_or_else(|| id.to_string()))
     }
+}
+
+/// The same endpoints.
+pub(super) fn same(old: &[Arc<Endpoint>], new: &[Arc<Endpoint>]) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 pub(super) fn address(rule: &Arc<Rule>) -> usize {

@@ -6,7 +6,7 @@
 //! a rule are compared at every port that their entries tell apart, for every
 //! identity of the input that is a peer of the rule.
 
-use super::crowd::{Crowd, Group, address, is_of_pods};
+use super::crowd::{Crowd, Group, Selected, address, is_of_pods};
 use netverdict::cluster::ResolvedPolicy;
 use netverdict::diagnostic::Severity::{Info, Warning};
 use netverdict::diagnostic::{Code, Diagnostic};
@@ -38,8 +38,9 @@ type Range = (u8, u16, u16);
 /// Findings of the last check, with what they follow from.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// The population of the cluster, and whether its input is open.
-    of: (u64, bool),
+    /// The input is open.
+    open: bool,
+    population: u64,
     /// By address of a rule.
     rules: HashMap<usize, Known>,
 }
@@ -49,9 +50,11 @@ pub(super) struct Memory {
 struct Known {
     /// Holds the address.
     rule: Arc<Rule>,
-    /// The groups that were looked at: while all of these are there, the same
-    /// would be found.
+    /// The groups that were looked at: while all of these are there, and the
+    /// peers and their names are the same, the same would be found.
     groups: Vec<Arc<Group>>,
+    selected: Selected,
+    named: Vec<(NumericIdentity, String)>,
     /// Entries and questions that it took.
     cost: [usize; 2],
     finding: Option<Diagnostic>,
@@ -63,20 +66,27 @@ pub(super) fn check(crowd: &Crowd<'_>, memory: &mut Memory) -> Vec<Diagnostic> {
         entries: MAX_ENTRIES,
         questions: MAX_QUESTIONS,
         groups: Vec::new(),
+        named: Vec::new(),
     };
-    let of = (crowd.cluster.population(), crowd.cluster.has_open_input());
-    let mut before = match of == memory.of {
+    let open = crowd.cluster.has_open_input();
+    let mut before = match open == memory.open && crowd.stays() {
         true => std::mem::take(&mut memory.rules),
         false => HashMap::new(),
     };
-    memory.rules.clear();
-    memory.of = of;
+    let population = crowd.cluster.population();
+    let same_peers = population == memory.population;
+    *memory = Memory {
+        open,
+        population,
+        rules: HashMap::with_capacity(before.len()),
+    };
     let groups: HashSet<usize> = crowd
         .groups()
         .iter()
         .map(|g| Arc::as_ptr(g) as usize)
         .collect();
     let there = |group: &Arc<Group>| groups.contains(&(Arc::as_ptr(group) as usize));
+    let named = |(id, name): &(NumericIdentity, String)| crowd.name(*id) == *name;
     let mut found = Vec::new();
     for rule in crowd.cluster.repository().rules() {
         let plain = rule.verdict == RuleVerdict::Allow
@@ -93,6 +103,7 @@ pub(super) fn check(crowd: &Crowd<'_>, memory: &mut Memory) -> Vec<Diagnostic> {
             let [entries, questions] = known.cost;
             Arc::ptr_eq(&known.rule, rule)
                 && known.groups.iter().all(there)
+                && (same_peers || known.selected.holds(crowd) && known.named.iter().all(named))
                 && entries <= checker.entries
                 && questions < checker.questions
         });
@@ -193,6 +204,8 @@ struct Checker<'c> {
     questions: usize,
     /// Looked at for one rule.
     groups: Vec<Arc<Group>>,
+    /// Whom its finding names.
+    named: Vec<(NumericIdentity, String)>,
 }
 
 /// A question whose answer speaks for a finding.
@@ -214,9 +227,18 @@ impl Checker<'_> {
         Known {
             rule: Arc::clone(rule),
             groups: std::mem::take(&mut self.groups),
+            selected: Selected::new(self.crowd, rule),
+            named: std::mem::take(&mut self.named),
             cost,
             finding,
         }
+    }
+
+    /// Who an identity is, for people.
+    fn name(&mut self, id: NumericIdentity) -> String {
+        let name = self.crowd.name(id);
+        self.named.push((id, name.clone()));
+        name
     }
 
     fn looks_at(&mut self, group: &Arc<Group>) {
@@ -301,8 +323,8 @@ impl Checker<'_> {
         }
     }
 
-    fn flow(&self, direction: Direction, witness: &Witness) -> String {
-        let peer = self.crowd.name(witness.peer);
+    fn flow(&mut self, direction: Direction, witness: &Witness) -> String {
+        let peer = self.name(witness.peer);
         let subject = format!("`{}`", witness.subject);
         let at = at(witness.point);
         match direction {
@@ -311,7 +333,7 @@ impl Checker<'_> {
         }
     }
 
-    fn denied(&self, rule: &Rule, witness: &Witness) -> Diagnostic {
+    fn denied(&mut self, rule: &Rule, witness: &Witness) -> Diagnostic {
         let flow = self.flow(rule.direction, witness);
         let finding = finding_at(
             rule,
@@ -328,7 +350,7 @@ impl Checker<'_> {
         finding.help("deny rules come before allow rules, wherever they stand: remove the one, or narrow the other")
     }
 
-    fn redundant(&self, rule: &Rule, witness: &Witness) -> Diagnostic {
+    fn redundant(&mut self, rule: &Rule, witness: &Witness) -> Diagnostic {
         let flow = self.flow(rule.direction, witness);
         let finding = finding_at(
             rule,
@@ -384,7 +406,7 @@ impl Checker<'_> {
                                 return None;
                             }
                             if first.is_none() {
-                                let own = self.crowd.name(*subject);
+                                let own = self.name(*subject);
                                 let isolates = isolating.rules.iter();
                                 let isolates = isolates.filter(|r| r.default_deny).take(1);
                                 let rules = match answer.2 {

@@ -4,7 +4,7 @@
 //! findings that name the label or the namespace that was probably meant:
 //! with it, and nothing else changed, the selector would select somebody.
 
-use super::crowd::{Crowd, is_of_pods};
+use super::crowd::{Crowd, address, is_of_pods};
 use super::member::Member;
 use netverdict::cluster::Endpoint;
 use netverdict::diagnostic::Severity::Warning;
@@ -14,7 +14,8 @@ use netverdict::object::{LabelSelector, Object, SelectorOperator, template};
 use netverdict::rule::Rule;
 use netverdict::selector::{Requirement, Selector};
 use netverdict::source::Span;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A selector selects nobody, and would with a label spelled a little
 /// otherwise.
@@ -26,16 +27,40 @@ pub const OTHER_NAMESPACE: Code = Code::new(626, Warning, "peer in another names
 /// Labels compared in one check.
 const MAX_COMPARISONS: usize = 2_000_000;
 
-pub(super) fn check<'o>(
+/// What was found of selectors that select nobody, with what it follows from
+/// beside the endpoints.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// By address of a rule and place of a selector, for peers or subjects.
+    selectors: HashMap<(usize, Span, bool), Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Holds the address.
+    rule: Arc<Rule>,
+    /// Labels compared.
+    cost: usize,
+    finding: Option<Diagnostic>,
+}
+
+pub(super) fn check(
     crowd: &Crowd<'_>,
-    objects: impl IntoIterator<Item = &'o Object>,
+    objects: &[&Object],
+    memory: &mut Memory,
 ) -> Vec<Diagnostic> {
-    let written = written(objects);
+    let before = match crowd.stays() {
+        true => std::mem::take(&mut memory.selectors),
+        false => HashMap::new(),
+    };
     let mut checker = Checker {
         crowd,
-        written,
+        objects,
+        written: None,
         left: MAX_COMPARISONS,
         seen: BTreeSet::new(),
+        before,
+        known: HashMap::new(),
         found: Vec::new(),
     };
     for rule in crowd.cluster.repository().rules() {
@@ -46,16 +71,17 @@ pub(super) fn check<'o>(
             checker.selector(rule, &rule.subject, false);
         }
         for peer in rule.peers.iter().flatten().filter(|p| is_of_pods(p)) {
-            if crowd.selected(peer).is_empty() {
+            if crowd.selected(peer).next().is_none() {
                 checker.selector(rule, peer, true);
             }
         }
     }
+    memory.selectors = checker.known;
     checker.found
 }
 
 /// Selectors as written, by their places.
-fn written<'o>(objects: impl IntoIterator<Item = &'o Object>) -> BTreeMap<Span, &'o LabelSelector> {
+fn written<'o>(objects: &[&'o Object]) -> BTreeMap<Span, &'o LabelSelector> {
     let mut all = BTreeMap::new();
     for object in objects {
         for member in Member::of(object) {
@@ -75,14 +101,18 @@ fn written<'o>(objects: impl IntoIterator<Item = &'o Object>) -> BTreeMap<Span, 
 
 struct Checker<'c, 'o> {
     crowd: &'c Crowd<'c>,
-    written: BTreeMap<Span, &'o LabelSelector>,
+    objects: &'c [&'o Object],
+    /// Since somebody asked.
+    written: Option<BTreeMap<Span, &'o LabelSelector>>,
     left: usize,
     seen: BTreeSet<Span>,
+    before: HashMap<(usize, Span, bool), Known>,
+    known: HashMap<(usize, Span, bool), Known>,
     found: Vec<Diagnostic>,
 }
 
 impl Checker<'_, '_> {
-    fn selector(&mut self, rule: &Rule, selector: &Selector, peer: bool) {
+    fn selector(&mut self, rule: &Arc<Rule>, selector: &Selector, peer: bool) {
         let variable = |r: &Requirement| {
             template::find(r.key.key()).is_some()
                 || r.values.iter().any(|v| template::find(v).is_some())
@@ -91,6 +121,26 @@ impl Checker<'_, '_> {
         if requirements.iter().any(variable) || !self.seen.insert(selector.span()) {
             return;
         }
+        let key = (address(rule), selector.span(), peer);
+        let known = self.before.remove(&key);
+        let known = known.filter(|k| Arc::ptr_eq(&k.rule, rule) && k.cost < self.left);
+        let known = known.unwrap_or_else(|| {
+            let left = self.left;
+            let finding = self.look(rule, selector, peer);
+            let cost = left - std::mem::replace(&mut self.left, left);
+            Known {
+                rule: Arc::clone(rule),
+                cost,
+                finding,
+            }
+        });
+        self.left -= known.cost;
+        self.found.extend(known.finding.clone());
+        self.known.insert(key, known);
+    }
+
+    fn look(&mut self, rule: &Rule, selector: &Selector, peer: bool) -> Option<Diagnostic> {
+        let requirements = selector.requirements();
         let endpoints = self.crowd.cluster.endpoints().iter();
         let own = endpoints.filter(|e| !e.host_network && e.templated.is_none());
         let mut near: Option<(String, Option<(Span, String)>)> = None;
@@ -98,7 +148,7 @@ impl Checker<'_, '_> {
         for endpoint in own {
             self.left = self.left.saturating_sub(requirements.len());
             if self.left == 0 {
-                return;
+                return None;
             }
             let mut failing = requirements.iter().filter(|r| !r.matches(&endpoint.labels));
             let (Some(one), None) = (failing.next(), failing.next()) else {
@@ -113,7 +163,9 @@ impl Checker<'_, '_> {
             }
             if near.is_none() {
                 near = meant(one, endpoint).map(|(words, key, value)| {
-                    let place = self.written.get(&selector.span());
+                    let objects = self.objects;
+                    let written = self.written.get_or_insert_with(|| written(objects));
+                    let place = written.get(&selector.span());
                     let place = place.and_then(|s| place_of(s, one, key.as_deref(), &value));
                     (words, place)
                 });
@@ -134,8 +186,9 @@ impl Checker<'_, '_> {
                 finding.span = span;
                 finding = finding.fix(format!("write `{text}`"), span, text, false);
             }
-            self.found.push(finding);
-        } else if !elsewhere.is_empty() {
+            return Some(finding);
+        }
+        if !elsewhere.is_empty() {
             let names: Vec<String> = elsewhere.iter().take(4).map(|n| format!("`{n}`")).collect();
             let names = names.join(", ");
             let own = &rule.namespace;
@@ -149,8 +202,9 @@ impl Checker<'_, '_> {
                     "a selector without a namespace is about the policy's own: add `k8s:io.kubernetes.pod.namespace`"
                 }
             };
-            self.found.push(at(OTHER_NAMESPACE, message).help(help));
+            return Some(at(OTHER_NAMESPACE, message).help(help));
         }
+        None
     }
 }
 

@@ -4,7 +4,7 @@
 //! findings about ports that no pod of a rule has, with the one that a service
 //! leads to.
 
-use super::crowd::{Crowd, is_of_pods};
+use super::crowd::{Crowd, Selected, address, is_of_pods};
 use netverdict::cluster::{Endpoint, ObjectKey};
 use netverdict::diagnostic::Severity::{Info, Warning};
 use netverdict::diagnostic::{Code, Diagnostic};
@@ -15,7 +15,7 @@ use netverdict::object::workload::{Service, ServicePort};
 use netverdict::policy_map::L4Key;
 use netverdict::rule::{Direction, PortProtocol, Rule, RulePort, RuleVerdict, protocol};
 use netverdict::source::Span;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// All pods of the rule declare ports, and none of them this one.
@@ -34,59 +34,97 @@ pub const NOBODY_SCRAPES: Code = Code::new(1039, Warning, "metrics that nobody m
 const SCRAPE: &str = "prometheus.io/scrape";
 const SCRAPE_PORT: &str = "prometheus.io/port";
 
-pub(super) fn check(crowd: &Crowd<'_>) -> Vec<Diagnostic> {
+/// What was found about the ports of rules, with what it follows from beside
+/// the endpoints.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    services: Vec<u64>,
+    /// By address of a rule.
+    rules: HashMap<usize, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Holds the address.
+    rule: Arc<Rule>,
+    /// Of rules whose receivers are peers.
+    selected: Option<Selected>,
+    found: Vec<Diagnostic>,
+}
+
+pub(super) fn check(crowd: &Crowd<'_>, memory: &mut Memory) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut told = BTreeSet::new();
-    let services: Vec<&Service> = crowd
-        .cluster
-        .objects()
-        .filter_map(|o| match o {
-            Object::Service(s) => Some(s),
+    let objects = crowd.cluster.versions();
+    let (services, versions): (Vec<&Service>, Vec<u64>) = objects
+        .filter_map(|(o, version)| match o {
+            Object::Service(s) => Some((s, version)),
             _ => None,
         })
-        .collect();
+        .unzip();
+    let mut before = match crowd.stays() && memory.services == versions {
+        true => std::mem::take(&mut memory.rules),
+        false => HashMap::new(),
+    };
+    memory.rules.clear();
+    memory.services = versions;
     for rule in crowd.cluster.repository().rules() {
         if rule.verdict != RuleVerdict::Allow || rule.selects_nodes || rule.ports.is_empty() {
             continue;
         }
-        let Some(receivers) = receivers(crowd, rule) else {
-            continue;
-        };
-        for port in rule.ports.iter().flat_map(|p| &p.ports) {
-            if let RulePort::Name(name) = &port.port
-                && let Some((message, number)) = twice(name, port, rule, &receivers)
-                && told.insert((port.span, TWICE_NAMED.number()))
-            {
-                found.push(
-                    Diagnostic::new(TWICE_NAMED, port.span, message)
-                        .at(rule.origin.path.as_str())
-                        .of(rule.origin.object.to_string())
-                        .label(number, "the number is here")
-                        .help("keep one of them: they are two filters with one port, and requests may be looked at by the rules of either"),
-                );
-            }
-            let finding = match &port.port {
-                RulePort::Number(n) if *n > 0 && port.end_port <= *n => {
-                    number(*n, port, &receivers, &services)
-                }
-                RulePort::Number(_) => None,
-                RulePort::Name(name) => named(name, &receivers),
-            };
-            if let Some((code, message, help, fix)) = finding
-                && told.insert((port.span, code.number()))
-            {
-                let mut finding = Diagnostic::new(code, port.span, message)
-                    .at(rule.origin.path.as_str())
-                    .of(rule.origin.object.to_string())
-                    .help(help);
-                if let Some(label) = fix {
-                    finding = finding.label(label, "this service leads there");
-                }
-                found.push(finding);
-            }
-        }
+        let known = before.remove(&address(rule)).filter(|known| {
+            let selected = known.selected.as_ref();
+            Arc::ptr_eq(&known.rule, rule) && selected.is_none_or(|s| s.holds(crowd))
+        });
+        let known = known.unwrap_or_else(|| Known {
+            rule: Arc::clone(rule),
+            selected: (rule.direction == Direction::Egress).then(|| Selected::new(crowd, rule)),
+            found: ports(crowd, rule, &services),
+        });
+        let first = |d: &&Diagnostic| told.insert((d.span, d.code.number()));
+        found.extend(known.found.iter().filter(first).cloned());
+        memory.rules.insert(address(rule), known);
     }
     scraped(crowd, &mut found);
+    found
+}
+
+/// What there is to say about the ports of one rule.
+fn ports(crowd: &Crowd<'_>, rule: &Arc<Rule>, services: &[&Service]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let Some(receivers) = receivers(crowd, rule) else {
+        return found;
+    };
+    for port in rule.ports.iter().flat_map(|p| &p.ports) {
+        if let RulePort::Name(name) = &port.port
+            && let Some((message, number)) = twice(name, port, rule, &receivers)
+        {
+            found.push(
+                Diagnostic::new(TWICE_NAMED, port.span, message)
+                    .at(rule.origin.path.as_str())
+                    .of(rule.origin.object.to_string())
+                    .label(number, "the number is here")
+                    .help("keep one of them: they are two filters with one port, and requests may be looked at by the rules of either"),
+            );
+        }
+        let finding = match &port.port {
+            RulePort::Number(n) if *n > 0 && port.end_port <= *n => {
+                number(*n, port, &receivers, services)
+            }
+            RulePort::Number(_) => None,
+            RulePort::Name(name) => named(name, &receivers),
+        };
+        if let Some((code, message, help, fix)) = finding {
+            let mut finding = Diagnostic::new(code, port.span, message)
+                .at(rule.origin.path.as_str())
+                .of(rule.origin.object.to_string())
+                .help(help);
+            if let Some(label) = fix {
+                finding = finding.label(label, "this service leads there");
+            }
+            found.push(finding);
+        }
+    }
     found
 }
 

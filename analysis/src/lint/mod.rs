@@ -49,18 +49,24 @@ pub use proxy::{GET_ALONE, OPEN_LAYER_7, VOID_LAYER_7};
 pub use resolver::{NO_DNS, NODE_CACHE};
 pub use selector::{NAMESPACE_KEY, RUN_LABEL};
 
-use crowd::{Crowd, Group};
-use netverdict::cluster::{Cluster, NO_IDENTITY_LABEL};
+use crowd::{Crowd, Members};
+use netverdict::cluster::{Cluster, Endpoint, NO_IDENTITY_LABEL};
 use netverdict::diagnostic::{Diagnostic, Findings};
 use netverdict::object::Object;
 use netverdict::source::Span;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What was found the last time, so that it need not be found again: editors
 /// ask with every keystroke.
 #[derive(Debug, Default)]
 pub struct Linter {
-    groups: Vec<Arc<Group>>,
+    endpoints: Vec<Arc<Endpoint>>,
+    /// Of objects by themselves, by their versions.
+    objects: HashMap<u64, Vec<Diagnostic>>,
+    members: Members,
+    labels: label::Memory,
+    listening: listening::Memory,
     effect: effect::Memory,
 }
 
@@ -72,7 +78,7 @@ pub fn together<'o>(
     objects: impl IntoIterator<Item = &'o Object>,
     cluster: &Cluster,
 ) -> Vec<Diagnostic> {
-    Linter::default().together(objects, cluster)
+    with_remarks(check(objects, cluster), cluster)
 }
 
 /// Every finding about objects, by place. `objects` are looked at one by one,
@@ -82,65 +88,82 @@ pub fn check<'o>(
     objects: impl IntoIterator<Item = &'o Object>,
     cluster: &Cluster,
 ) -> Vec<Diagnostic> {
-    Linter::default().check(objects, cluster)
+    let objects: Vec<&Object> = objects.into_iter().collect();
+    let alone = objects.iter().flat_map(|o| alone(o, cluster));
+    Linter::default().check(alone.collect(), &objects, cluster)
+}
+
+fn with_remarks(found: Vec<Diagnostic>, cluster: &Cluster) -> Vec<Diagnostic> {
+    // Of a key that is no label at all more is said than that.
+    let keys: Vec<Span> = found
+        .iter()
+        .filter(|d| d.code == NAMESPACE_KEY)
+        .map(|d| d.span)
+        .collect();
+    let remarks = cluster.diagnostics().iter().filter(|d| {
+        let inside =
+            |k: &Span| k.source == d.span.source && d.span.start <= k.start && k.end <= d.span.end;
+        d.code != NO_IDENTITY_LABEL || !keys.iter().any(inside)
+    });
+    remarks.cloned().chain(found).collect()
+}
+
+/// What there is to find about one object.
+fn alone(object: &Object, cluster: &Cluster) -> Vec<Diagnostic> {
+    let mut found = Findings::default();
+    isolation::check(object, &mut found);
+    name::check(object, &mut found);
+    peer::check(object, cluster, &mut found);
+    port::check(object, &mut found);
+    prefix::check(object, cluster, &mut found);
+    proxy::check(object, &mut found);
+    selector::check(object, cluster, &mut found);
+    found.finish()
 }
 
 impl Linter {
-    /// As [`together`], of one cluster as it changes.
+    /// As [`together`], of all objects of one cluster as it changes.
     #[must_use]
-    pub fn together<'o>(
-        &mut self,
-        objects: impl IntoIterator<Item = &'o Object>,
-        cluster: &Cluster,
-    ) -> Vec<Diagnostic> {
-        let found = self.check(objects, cluster);
-        // Of a key that is no label at all more is said than that.
-        let keys: Vec<Span> = found
-            .iter()
-            .filter(|d| d.code == NAMESPACE_KEY)
-            .map(|d| d.span)
-            .collect();
-        let remarks = cluster.diagnostics().iter().filter(|d| {
-            let inside = |k: &Span| {
-                k.source == d.span.source && d.span.start <= k.start && k.end <= d.span.end
-            };
-            d.code != NO_IDENTITY_LABEL || !keys.iter().any(inside)
-        });
-        remarks.cloned().chain(found).collect()
+    pub fn together(&mut self, cluster: &Cluster) -> Vec<Diagnostic> {
+        // Beside an object only the endpoints count.
+        let mut before = match crowd::same(&self.endpoints, cluster.endpoints()) {
+            true => std::mem::take(&mut self.objects),
+            false => HashMap::new(),
+        };
+        self.endpoints = cluster.endpoints().to_vec();
+        self.objects.clear();
+        let mut all = Vec::new();
+        let mut objects = Vec::new();
+        for (object, version) in cluster.versions() {
+            objects.push(object);
+            let found = before.remove(&version);
+            let found = found.unwrap_or_else(|| alone(object, cluster));
+            all.extend(found.iter().cloned());
+            self.objects.insert(version, found);
+        }
+        with_remarks(self.check(all, &objects, cluster), cluster)
     }
 
-    /// As [`check`], of one cluster as it changes.
-    fn check<'o>(
+    /// All that is found about objects, with what was found about each alone.
+    fn check(
         &mut self,
-        objects: impl IntoIterator<Item = &'o Object>,
+        mut all: Vec<Diagnostic>,
+        objects: &[&Object],
         cluster: &Cluster,
     ) -> Vec<Diagnostic> {
-        let objects: Vec<&Object> = objects.into_iter().collect();
-        let mut all = Vec::new();
-        for object in &objects {
-            let mut found = Findings::default();
-            isolation::check(object, &mut found);
-            name::check(object, &mut found);
-            peer::check(object, cluster, &mut found);
-            port::check(object, &mut found);
-            prefix::check(object, cluster, &mut found);
-            proxy::check(object, &mut found);
-            selector::check(object, cluster, &mut found);
-            all.extend(found.finish());
-        }
         all.extend(isolation::check_together(cluster));
         all.extend(name::check_together(cluster));
         all.extend(proxy::check_together(cluster));
         all.extend(address::check(cluster));
-        all.extend(mesh::check(&objects, cluster));
+        all.extend(mesh::check(objects, cluster));
         if !cluster.endpoints().is_empty() {
-            let crowd = Crowd::new(cluster, &self.groups);
-            all.extend(label::check(&crowd, objects));
-            all.extend(listening::check(&crowd));
+            let crowd = Crowd::new(cluster, &self.members);
+            all.extend(label::check(&crowd, objects, &mut self.labels));
+            all.extend(listening::check(&crowd, &mut self.listening));
             all.extend(resolver::check(&crowd));
             all.extend(effect::check(&crowd, &mut self.effect));
             all.extend(capacity::check(&crowd));
-            self.groups = crowd.groups().to_vec();
+            self.members = crowd.into_members();
         }
         all.sort_by_key(|d| (d.span, d.code.number()));
         all.dedup();

@@ -5,6 +5,7 @@
 //! error: an object that is not in the input may exist all the same.
 
 use super::namespace::METADATA_NAME;
+use super::remembered::{Known, Memory, cidr_groups};
 use super::subject::Subjects;
 use super::{Cluster, ObjectKey, intent};
 use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
@@ -65,33 +66,38 @@ pub(super) fn exhausted(error: &AllocationError) -> Diagnostic {
 }
 
 /// Everything worth telling.
-pub(super) fn check(cluster: &Cluster) -> Vec<Diagnostic> {
+pub(super) fn check(cluster: &Cluster, memory: &mut Memory) -> Vec<Diagnostic> {
+    memory.follow(cluster);
+    let Memory { around, policies } = memory;
+    let Some(around) = around else {
+        return Vec::new();
+    };
     let mut checker = Checker {
         cluster,
-        subjects: Subjects::of_pods(&cluster.endpoints, &cluster.config),
-        on_hosts: Subjects::on_hosts(&cluster.endpoints, &cluster.config),
+        subjects: &mut around.subjects,
+        on_hosts: &mut around.on_hosts,
         implied: implied_namespaces(cluster),
-        port_names: cluster.named_ports.names().map(|n| &**n).collect(),
+        port_names: &around.port_names,
         found: Vec::new(),
         seen: BTreeSet::new(),
         comparisons: MAX_COMPARISONS,
     };
-    checker.policies();
+    checker.policies(policies);
     checker.services();
     checker.endpoints();
     let mut found = checker.found;
-    found.extend(intent::check(cluster, &mut checker.subjects));
+    found.extend(intent::check(cluster, &mut around.subjects));
     found.sort_by_key(|d| (d.span, d.code.number()));
     found
 }
 
 struct Checker<'c> {
     cluster: &'c Cluster,
-    subjects: Subjects<'c>,
-    on_hosts: Subjects<'c>,
+    subjects: &'c mut Subjects,
+    on_hosts: &'c mut Subjects,
     /// What to say of namespaces without an object, if there are any.
     implied: Option<String>,
-    port_names: BTreeSet<&'c str>,
+    port_names: &'c BTreeSet<Arc<str>>,
     found: Vec<Diagnostic>,
     seen: BTreeSet<(Span, u16)>,
     /// Names that may still be compared.
@@ -130,29 +136,70 @@ impl<'c> Checker<'c> {
         }
     }
 
-    fn policies(&mut self) {
+    fn policies(&mut self, known: &mut BTreeMap<Arc<str>, Known>) {
         let cluster = self.cluster;
-        let mut by_object: BTreeMap<&str, Vec<&Arc<Rule>>> = BTreeMap::new();
-        for rule in cluster.repository.rules() {
-            by_object.entry(&rule.resource).or_default().push(rule);
-        }
-        for rules in by_object.values() {
-            self.namespace(rules);
-            let mut subjects = BTreeSet::new();
-            for rule in rules {
-                if subjects.insert(rule.subject.key()) {
-                    self.subject(rule);
-                }
-                for peer in rule.peers.iter().flatten() {
-                    self.peer(rule, peer);
-                }
-                self.named_ports(rule);
+        let mut before = std::mem::take(known);
+        for (resource, rules) in cluster.repository.resources() {
+            let empty = self.empty_peers(rules);
+            let of_policy = before.remove(resource).filter(|k| {
+                let same = |(a, b): (&Arc<Rule>, &Arc<Rule>)| Arc::ptr_eq(a, b);
+                k.rules.len() == rules.len()
+                    && k.rules.iter().zip(rules).all(same)
+                    && k.empty == empty
+                    && k.comparisons <= self.comparisons
+            });
+            let of_policy = of_policy.unwrap_or_else(|| self.policy(rules, empty));
+            self.comparisons -= of_policy.comparisons;
+            for diagnostic in &of_policy.found {
+                self.tell(diagnostic.clone());
             }
+            known.insert(Arc::clone(resource), of_policy);
+        }
+    }
+
+    /// Whether each of the peers of rules selects nobody.
+    fn empty_peers(&self, rules: &[Arc<Rule>]) -> Vec<bool> {
+        let peers = rules.iter().flat_map(|r| r.peers.iter().flatten());
+        peers.map(|p| self.selects_nobody(p)).collect()
+    }
+
+    fn selects_nobody(&self, peer: &Selector) -> bool {
+        let index = self.cluster.repository.selectors();
+        let selected = index.find(peer).and_then(|id| index.selections(id));
+        selected.is_none_or(roaring::RoaringBitmap::is_empty)
+    }
+
+    /// What there is to find about the rules of one policy.
+    fn policy(&mut self, rules: &[Arc<Rule>], empty: Vec<bool>) -> Known {
+        let before = self.comparisons;
+        let (found, seen) = (
+            std::mem::take(&mut self.found),
+            std::mem::take(&mut self.seen),
+        );
+        self.namespace(rules);
+        let mut subjects = BTreeSet::new();
+        for rule in rules {
+            if subjects.insert(rule.subject.key()) {
+                self.subject(rule);
+            }
+            for peer in rule.peers.iter().flatten() {
+                self.peer(rule, peer);
+            }
+            self.named_ports(rule);
+        }
+        self.seen = seen;
+        let comparisons = before - self.comparisons;
+        self.comparisons = before;
+        Known {
+            rules: rules.to_vec(),
+            empty,
+            comparisons,
+            found: std::mem::replace(&mut self.found, found),
         }
     }
 
     /// A policy whose namespace is nowhere, while others are.
-    fn namespace(&mut self, rules: &[&Arc<Rule>]) {
+    fn namespace(&mut self, rules: &[Arc<Rule>]) {
         let Some(rule) = rules.first() else { return };
         let all = &self.cluster.namespaces;
         let ns = &*rule.namespace;
@@ -241,9 +288,7 @@ impl<'c> Checker<'c> {
         if !of_pods || variable || peer.is_wildcard() || cluster.endpoints.is_empty() {
             return;
         }
-        let index = cluster.repository.selectors();
-        let selected = index.find(peer).and_then(|id| index.selections(id));
-        if selected.is_none_or(roaring::RoaringBitmap::is_empty) {
+        if self.selects_nobody(peer) {
             let side = match rule.direction {
                 Direction::Ingress => "from",
                 Direction::Egress => "to",
@@ -307,10 +352,7 @@ impl<'c> Checker<'c> {
             if self.cluster.objects.contains_key(&key(group)) || template::find(group).is_some() {
                 continue;
             }
-            let known = self.cluster.objects.range(key("")..);
-            let known = known.map(|(k, _)| k);
-            let known = known.take_while(|k| k.kind == "CiliumCIDRGroup");
-            let help = match self.meant(group, known.map(|k| k.name.as_str())) {
+            let help = match self.meant(group, cidr_groups(self.cluster)) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "until it exists the reference selects no address".to_owned(),
             };
@@ -364,7 +406,7 @@ impl<'c> Checker<'c> {
             let RulePort::Name(name) = &port.port else {
                 continue;
             };
-            if self.port_names.contains(&**name) || template::find(name).is_some() {
+            if self.port_names.contains(name) || template::find(name).is_some() {
                 continue;
             }
             let mut diagnostic = Diagnostic::new(
@@ -375,7 +417,7 @@ impl<'c> Checker<'c> {
             .at(rule.origin.path.as_str())
             .of(rule.origin.object.to_string());
             let lower = name.to_lowercase();
-            let names: Vec<&str> = self.port_names.iter().copied().collect();
+            let names: Vec<&str> = self.port_names.iter().map(|n| &**n).collect();
             let help = match self.meant(name, names.into_iter()) {
                 _ if self.port_names.contains(lower.as_str()) => Some(format!(
                     "Cilium lower-cases port names of pods but not those of NetworkPolicy: write `{lower}`"

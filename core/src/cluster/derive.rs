@@ -123,11 +123,15 @@ impl Cluster {
             rules: _,
         } = &self.moved;
         if identities.is_empty() && ports.is_empty() && gone.is_empty() && come.is_empty() {
-            self.policies.grow_old();
-        } else {
-            self.population += 1;
-            self.policies.clear();
+            return;
         }
+        self.population += 1;
+        let selectors = identities.values().flatten().copied().collect();
+        let both = gone.iter().chain(come).map(|e| e.identity);
+        let subjects = identities.keys().chain(ports).copied().chain(both);
+        let subjects = subjects.collect();
+        let ports = !ports.is_empty();
+        self.policies.forget(&subjects, &selectors, ports);
     }
 
     fn update_rules(&mut self, touched: &BTreeSet<ObjectKey>, services: bool) {

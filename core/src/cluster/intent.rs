@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub const NAME_NOT_LEARNED: Code = Code::new(1006, Warning, "`toFQDNs` without a DNS rule");
 
 /// Names whose addresses are never learned.
-pub(super) fn check(cluster: &Cluster, subjects: &mut Subjects<'_>) -> Vec<Diagnostic> {
+pub(super) fn check(cluster: &Cluster, subjects: &mut Subjects) -> Vec<Diagnostic> {
     let egress = cluster
         .repository
         .rules()
@@ -78,14 +78,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, rule: &Rule, subjects: &mut Subjects<'_>) {
+    fn add(&mut self, rule: &Rule, subjects: &mut Subjects) {
         self.subjects |= subjects.selected(rule);
         self.anywhere |= rule.namespace.is_empty() || template::find(&rule.namespace).is_some();
         self.namespaces.insert(Arc::clone(&rule.namespace));
     }
 
     /// Whose queries nobody sees, of those a rule selects.
-    fn nobody_of(&self, rule: &Rule, subjects: &mut Subjects<'_>) -> Option<String> {
+    fn nobody_of(&self, rule: &Rule, subjects: &mut Subjects) -> Option<String> {
         let selected = subjects.selected(rule);
         let unseen = &selected - &self.subjects;
         // Numbers of identities depend on history, names of endpoints do not.

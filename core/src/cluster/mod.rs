@@ -30,6 +30,7 @@ mod namespace;
 mod peer;
 mod policy;
 mod published;
+mod remembered;
 mod roster;
 mod service;
 mod subject;
@@ -73,7 +74,7 @@ use endpoint::{Given, given_identities};
 use policy::PolicyCache;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What an object is known by in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +127,8 @@ pub struct Cluster {
     config: Config,
     options: ClusterOptions,
     objects: BTreeMap<ObjectKey, Object>,
+    /// When each of the objects came or changed last.
+    ages: BTreeMap<ObjectKey, u64>,
     namespaces: BTreeMap<String, namespace::Namespace>,
     allocator: MemoryAllocator,
     /// References held on behalf of endpoints and CiliumIdentity objects.
@@ -149,6 +152,8 @@ pub struct Cluster {
     open_policies: Vec<ObjectRef>,
     policies: PolicyCache,
     population: u64,
+    /// How many objects were ever set.
+    changes: u64,
     moved: Moved,
     /// How often everything was built anew: numbers of selectors are others
     /// then.
@@ -157,6 +162,8 @@ pub struct Cluster {
     exhausted: Vec<Diagnostic>,
     /// Worked out when somebody asks.
     diagnostics: OnceLock<Vec<Diagnostic>>,
+    /// What makes them cheap the next time.
+    remarks: Mutex<remembered::Memory>,
     /// Nothing is derived from the objects yet.
     new: bool,
 }
@@ -171,6 +178,8 @@ impl Cluster {
             config,
             options,
             objects: BTreeMap::new(),
+            ages: BTreeMap::new(),
+            changes: 0,
             namespaces: BTreeMap::new(),
             held: Vec::new(),
             given: Given::new(),
@@ -191,6 +200,7 @@ impl Cluster {
             rebuilt: 0,
             exhausted: Vec::new(),
             diagnostics: OnceLock::new(),
+            remarks: Mutex::default(),
             new: true,
         };
         cluster.update(&BTreeSet::new(), true);
@@ -231,10 +241,16 @@ impl Cluster {
     ) -> Result<Self, AllocationError> {
         let mut cluster = Self::new(config, options);
         for object in objects {
-            cluster.objects.insert(ObjectKey::of(&object), object);
+            cluster.put(ObjectKey::of(&object), object);
         }
         cluster.rebuild(state)?;
         Ok(cluster)
+    }
+
+    fn put(&mut self, key: ObjectKey, object: Object) {
+        self.changes += 1;
+        self.ages.insert(key.clone(), self.changes);
+        self.objects.insert(key, object);
     }
 
     /// Applies changes and brings everything up to date once.
@@ -244,11 +260,12 @@ impl Cluster {
             match change {
                 Change::Upsert(object) => {
                     let key = ObjectKey::of(&object);
-                    self.objects.insert(key.clone(), *object);
+                    self.put(key.clone(), *object);
                     touched.insert(key);
                 }
                 Change::Remove(key) => {
                     self.objects.remove(&key);
+                    self.ages.remove(&key);
                     touched.insert(key);
                 }
             }
@@ -321,6 +338,13 @@ impl Cluster {
         self.objects.values()
     }
 
+    /// Every object, in the same order, with a number that it has only until
+    /// it is changed.
+    pub fn versions(&self) -> impl Iterator<Item = (&Object, u64)> {
+        // Both have the same keys.
+        self.objects.values().zip(self.ages.values().copied())
+    }
+
     /// One object.
     #[must_use]
     pub fn object(&self, key: &ObjectKey) -> Option<&Object> {
@@ -381,7 +405,9 @@ impl Cluster {
     pub fn diagnostics(&self) -> &[Diagnostic] {
         self.diagnostics.get_or_init(|| {
             let mut all = self.exhausted.clone();
-            all.extend(check::check(self));
+            let memory = self.remarks.lock();
+            let mut memory = memory.unwrap_or_else(PoisonError::into_inner);
+            all.extend(check::check(self, &mut memory));
             all
         })
     }
@@ -417,6 +443,8 @@ impl Cluster {
         }
         let restored = fresh.allocator.restore(state)?;
         fresh.objects = std::mem::take(&mut self.objects);
+        fresh.ages = std::mem::take(&mut self.ages);
+        fresh.changes = self.changes;
         fresh.open_policies = std::mem::take(&mut self.open_policies);
         let all = fresh.objects.keys().cloned().collect();
         fresh.update(&all, false);

@@ -5,8 +5,8 @@ use crate::identity::{NumericIdentity, PodPorts};
 use crate::label::LabelSet;
 use crate::policy_map::{Entry, Key, PolicyMap, StandInProxyPorts};
 use crate::resolve::{Applying, Filter, ResolveError, SelectorPolicy, SubjectPolicy};
-use crate::rule::{L7Rules, Rule, RuleVerdict};
-use crate::selector::SelectorIndex;
+use crate::rule::{Direction, L7Rules, Rule, RulePort, RuleVerdict};
+use crate::selector::{SelectorId, SelectorIndex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -95,27 +95,50 @@ pub(super) struct PolicyCache(Mutex<Policies>);
 #[derive(Debug, Default)]
 struct Policies {
     known: BTreeMap<(NumericIdentity, PodPorts), KnownPolicy>,
-    /// How often rules changed.
-    age: u64,
 }
 
 #[derive(Debug)]
 struct KnownPolicy {
-    applying: Applying,
+    applying: Arc<Applying>,
     policy: Cached,
-    /// When it was last known to be of the rules in force.
-    age: u64,
+    /// What [`Repository::rules_since`](crate::resolve::Repository) said when
+    /// these were last known to be the rules that apply.
+    since: [u64; 2],
 }
 
 impl PolicyCache {
-    /// Identities or their ports are others.
-    pub(super) fn clear(&mut self) {
-        self.get_mut().known.clear();
-    }
-
-    /// Rules are others: policies whose rules are all there yet still hold.
-    pub(super) fn grow_old(&mut self) {
-        self.get_mut().age += 1;
+    /// Subjects went or have other labels, selectors select others than
+    /// before, and with `ports` peers call their ports otherwise. What a policy
+    /// map was not made from leaves it as it is.
+    pub(super) fn forget(
+        &mut self,
+        subjects: &BTreeSet<NumericIdentity>,
+        moved: &BTreeSet<SelectorId>,
+        ports: bool,
+    ) {
+        let follows = |filter: &Filter, egress: bool| {
+            let by_name = egress && matches!(filter.key.port, RulePort::Name(_));
+            // Entries of the wildcard are for everybody, unless each peer has
+            // another port.
+            let mut peers = (0..).zip(&filter.policies);
+            by_name && ports
+                || peers.any(|(i, (selector, _))| {
+                    (by_name || filter.wildcard != Some(i)) && moved.contains(selector)
+                })
+        };
+        let all = self.get_mut();
+        all.known.retain(|(id, _), known| {
+            let Ok(policy) = &known.policy else {
+                return false;
+            };
+            let mut directions = Direction::BOTH.into_iter();
+            !subjects.contains(id)
+                && !directions.any(|direction| {
+                    let tiers = policy.subject.direction(direction).tiers.iter();
+                    let mut filters = tiers.flat_map(|t| &t.filters);
+                    filters.any(|f| follows(f, direction == Direction::Egress))
+                })
+        });
     }
 
     fn get_mut(&mut self) -> &mut Policies {
@@ -150,36 +173,52 @@ impl Cluster {
         self.policy_of(NumericIdentity::HOST, &labels, &PodPorts::new())
     }
 
+    /// The rules that apply to an endpoint, and its policy: endpoints to which
+    /// the same rules apply have the same policies, if they call their ports
+    /// alike. `None` as [`Self::policy`] fails.
+    #[must_use]
+    pub fn applying(&self, endpoint: &Endpoint) -> Option<(Arc<Applying>, Arc<ResolvedPolicy>)> {
+        let (id, labels) = (endpoint.identity, &endpoint.labels);
+        let (applying, policy) = self.known_policy(id, labels, &endpoint.named_ports);
+        Some((applying, policy.ok()?))
+    }
+
     fn policy_of(&self, id: NumericIdentity, labels: &LabelSet, ports: &PodPorts) -> Cached {
+        self.known_policy(id, labels, ports).1
+    }
+
+    fn known_policy(
+        &self,
+        id: NumericIdentity,
+        labels: &LabelSet,
+        ports: &PodPorts,
+    ) -> (Arc<Applying>, Cached) {
         let key = (id, ports.clone());
-        let found = |all: &Policies| {
-            let known = all.known.get(&key).filter(|known| known.age == all.age);
-            known.map(|known| known.policy.clone())
-        };
-        if let Some(known) = found(&self.policies.lock()) {
-            return known;
-        }
-        let applying = self.repository.applying(id, labels);
+        let since = self.repository.rules_since(labels);
         {
             let mut all = self.policies.lock();
-            let age = all.age;
-            if let Some(known) = all.known.get_mut(&key)
-                && known.applying == applying
-            {
-                known.age = age;
-                return known.policy.clone();
+            if let Some(known) = all.known.get_mut(&key) {
+                let stay = known.since == since || {
+                    let applying = self.repository.applying(id, labels);
+                    *known.applying == applying
+                };
+                if stay {
+                    known.since = since;
+                    return (Arc::clone(&known.applying), known.policy.clone());
+                }
             }
         }
+        let applying = self.repository.applying(id, labels);
         let subject = self.repository.resolve_applying(id, applying.clone());
         let policy = subject.map(|s| Arc::new(self.distilled(s, ports)));
-        let mut all = self.policies.lock();
+        let applying = Arc::new(applying);
         let known = KnownPolicy {
-            applying,
+            applying: Arc::clone(&applying),
             policy: policy.clone(),
-            age: all.age,
+            since,
         };
-        all.known.insert(key, known);
-        policy
+        self.policies.lock().known.insert(key, known);
+        (applying, policy)
     }
 
     /// The policy of an endpoint as it would be without one of its rules.

@@ -7,7 +7,6 @@
 use super::Endpoint;
 use crate::config::Config;
 use crate::identity::{IdentityTable, NumericIdentity};
-use crate::label::LabelSet;
 use crate::rule::Rule;
 use crate::selector::SelectorIndex;
 use ahash::AHashMap;
@@ -16,63 +15,71 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Endpoints with one identity in one namespace.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SubjectSet<'c> {
-    pub namespace: &'c str,
+#[derive(Clone, Debug)]
+pub(super) struct SubjectSet {
     /// One of the endpoints, the first.
-    pub endpoint: &'c Endpoint,
-    pub labels: &'c LabelSet,
-    /// Place of that endpoint among all.
+    pub endpoint: Arc<Endpoint>,
+    /// One with their labels.
+    labelled: Arc<Endpoint>,
+    /// Place of the first endpoint among all.
     pub place: usize,
 }
 
+impl SubjectSet {
+    fn namespace(&self) -> &str {
+        &self.endpoint.namespace
+    }
+}
+
 /// Label sets of subjects, each once for each namespace, numbered in order.
-pub(super) struct Subjects<'c> {
-    sets: Vec<SubjectSet<'c>>,
+#[derive(Debug)]
+pub(super) struct Subjects {
+    sets: Vec<SubjectSet>,
     index: SelectorIndex,
     /// What each subject selector selects, by its key.
     known: AHashMap<Arc<str>, RoaringBitmap>,
 }
 
-impl<'c> Subjects<'c> {
+/// Selectors whose subjects are remembered.
+const MAX_KNOWN: usize = 1 << 12;
+
+impl Subjects {
     /// Those of the endpoints that have an identity of their own.
-    pub(super) fn of_pods(endpoints: &'c [Arc<Endpoint>], config: &Config) -> Self {
-        let mut sets: BTreeMap<(&str, NumericIdentity), SubjectSet<'c>> = BTreeMap::new();
+    pub(super) fn of_pods(endpoints: &[Arc<Endpoint>], config: &Config) -> Self {
+        let mut sets: BTreeMap<(&str, NumericIdentity), SubjectSet> = BTreeMap::new();
         let own = endpoints
             .iter()
             .enumerate()
             .filter(|(_, e)| !e.host_network);
         for (place, endpoint) in own {
-            let set = SubjectSet {
-                namespace: &endpoint.namespace,
-                endpoint,
-                labels: &endpoint.labels,
+            let set = || SubjectSet {
+                endpoint: Arc::clone(endpoint),
+                labelled: Arc::clone(endpoint),
                 place,
             };
             // Of several with one number the labels of the last count.
             sets.entry((&endpoint.namespace, endpoint.identity))
-                .or_insert(set)
-                .labels = &endpoint.labels;
+                .or_insert_with(set)
+                .labelled = Arc::clone(endpoint);
         }
         Self::new(sets.into_values().collect(), config)
     }
 
     /// Those of the endpoints on the network of their node, each on its own.
-    pub(super) fn on_hosts(endpoints: &'c [Arc<Endpoint>], config: &Config) -> Self {
+    pub(super) fn on_hosts(endpoints: &[Arc<Endpoint>], config: &Config) -> Self {
         let on_host = endpoints.iter().enumerate().filter(|(_, e)| e.host_network);
         let sets = on_host.map(|(place, endpoint)| SubjectSet {
-            namespace: &endpoint.namespace,
-            endpoint,
-            labels: &endpoint.labels,
+            endpoint: Arc::clone(endpoint),
+            labelled: Arc::clone(endpoint),
             place,
         });
         Self::new(sets.collect(), config)
     }
 
-    fn new(sets: Vec<SubjectSet<'c>>, config: &Config) -> Self {
+    fn new(sets: Vec<SubjectSet>, config: &Config) -> Self {
         let mut table = IdentityTable::default();
         for (number, set) in (0..).zip(&sets) {
-            table.insert(NumericIdentity(number), set.labels.clone());
+            table.insert(NumericIdentity(number), set.labelled.labels.clone());
         }
         Self {
             sets,
@@ -82,7 +89,7 @@ impl<'c> Subjects<'c> {
     }
 
     /// One of them.
-    pub(super) fn get(&self, number: u32) -> Option<&SubjectSet<'c>> {
+    pub(super) fn get(&self, number: u32) -> Option<&SubjectSet> {
         self.sets.get(number as usize)
     }
 
@@ -90,6 +97,9 @@ impl<'c> Subjects<'c> {
     pub(super) fn selected(&mut self, rule: &Rule) -> RoaringBitmap {
         let Self { sets, index, known } = self;
         let subject = &rule.subject;
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
         if !known.contains_key(subject.key()) {
             known.insert(subject.key().into(), index.select(subject));
         }
@@ -102,7 +112,7 @@ impl<'c> Subjects<'c> {
         // They are in order of their namespaces.
         let place = |after: bool| {
             let n = sets.partition_point(|s| {
-                s.namespace < &*rule.namespace || after && s.namespace == &*rule.namespace
+                s.namespace() < &*rule.namespace || after && s.namespace() == &*rule.namespace
             });
             u32::try_from(n).unwrap_or(u32::MAX)
         };

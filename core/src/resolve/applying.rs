@@ -76,6 +76,8 @@ type Objects = BTreeMap<ResourceId, Vec<Arc<Rule>>>;
 pub(super) struct NamespaceRules {
     by_label: AHashMap<Arc<str>, AHashMap<Arc<str>, Objects>>,
     others: Objects,
+    /// The revision in which they changed last.
+    pub(super) changed: u64,
 }
 
 impl NamespaceRules {

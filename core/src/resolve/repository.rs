@@ -24,6 +24,8 @@ pub struct Repository {
     index: SelectorIndex,
     by_resource: BTreeMap<ResourceId, Vec<Arc<Rule>>>,
     by_namespace: AHashMap<Arc<str>, NamespaceRules>,
+    /// The revision in which a namespace lost its last rule.
+    emptied: u64,
     /// By address of a rule: its peers.
     peers_of: AHashMap<usize, Arc<[SelectorId]>>,
     wildcard: (Arc<Selector>, SelectorId),
@@ -50,6 +52,7 @@ impl Repository {
             index,
             by_resource: BTreeMap::new(),
             by_namespace: AHashMap::new(),
+            emptied: 0,
             peers_of: AHashMap::new(),
             synthesized: Synthesized::new(&wildcard, &host),
             wildcard: (wildcard, wildcard_id),
@@ -77,9 +80,24 @@ impl Repository {
         self.revision
     }
 
+    /// The revisions in which the rules that may select a subject changed last:
+    /// while they stay, the same rules do.
+    pub(crate) fn rules_since(&self, labels: &LabelSet) -> [u64; 2] {
+        ["", labels.namespace().unwrap_or("")].map(|namespace| {
+            let rules = self.by_namespace.get(namespace);
+            rules.map_or(self.emptied, |r| r.changed)
+        })
+    }
+
     /// Every rule, by object.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.by_resource.values().flatten()
+    }
+
+    /// The rules of every object.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = (&ResourceId, &[Arc<Rule>])> {
+        let all = self.by_resource.iter();
+        all.map(|(resource, rules)| (resource, rules.as_slice()))
     }
 
     /// The rules of one object.
@@ -119,6 +137,7 @@ impl Repository {
                 }
             };
             namespace.insert(resource, rule);
+            namespace.changed = self.revision;
         }
         if !rules.is_empty() {
             self.by_resource.insert(Arc::clone(resource), rules);
@@ -156,8 +175,10 @@ impl Repository {
             self.peers_of.remove(&(Arc::as_ptr(&rule) as usize));
             if let Some(rules) = self.by_namespace.get_mut(&rule.namespace) {
                 rules.remove(resource, &rule);
+                rules.changed = self.revision;
                 if rules.is_empty() {
                     self.by_namespace.remove(&rule.namespace);
+                    self.emptied = self.revision;
                 }
             }
         }
