@@ -1,8 +1,9 @@
-// How long the engine takes per keystroke: `node speed.mjs [WORKLOADS POLICIES
-// [KEYSTROKES]]`, with NETVERDICT_PACKAGE. Reports; it judges nothing.
+// How long the engine takes per keystroke, for a thousand policies at once, and
+// for a verdict from a table: `node speed.mjs [WORKLOADS POLICIES [KEYSTROKES]]`,
+// with NETVERDICT_PACKAGE. Reports; it judges nothing.
 
 import { Engine } from "./package.mjs";
-import { city, typing } from "./city.mjs";
+import { city, dice, typing } from "./city.mjs";
 
 const [workloads, policies, keystrokes = 300] = process.argv.slice(2).map(Number);
 const KEYSTROKES = keystrokes;
@@ -47,5 +48,52 @@ for (const [workloads, policies] of WORLDS) {
     console.log(`${String(workloads).padStart(9)} ${String(policies).padStart(8)} | ${what.padEnd(17)} ${show(list)}`);
   }
   console.log(`${String(workloads).padStart(9)} ${String(policies).padStart(8)} | opened in ${first.toFixed(0)} ms, memory ${(engine.memory / 2 ** 20).toFixed(0)} MiB`);
+  engine.free();
+}
+
+const best = (times) => Math.min(...times);
+
+// A thousand policies in one text, into an engine that has their workloads.
+{
+  const documents = [...city(100, 1000)];
+  const apps = documents.filter(([name]) => name.startsWith("apps/"));
+  const text = documents.filter(([name]) => !name.startsWith("apps/")).map(([, text]) => text).join("---\n");
+  const times = [];
+  for (let round = 0; round < 9; round += 1) {
+    const engine = new Engine();
+    for (const [name, app] of apps) engine.set(name, app);
+    const begin = now();
+    engine.set("policies.yaml", text);
+    times.push(now() - begin);
+    engine.free();
+  }
+  console.log(`1,000 policies from ${(text.length / 1024).toFixed(0)} KiB of YAML, best of ${times.length}: ${best(times).toFixed(1)} ms`);
+}
+
+// Verdicts that have nothing to do with each other.
+{
+  const engine = new Engine();
+  for (const [name, text] of city(100, 200)) engine.set(name, text);
+  const identities = engine.identities().map((identity) => identity.id);
+  const table = engine.compile();
+  const COUNT = 1 << 20;
+  const roll = dice(3);
+  const column = (Kind, one) => Kind.from({ length: COUNT }, one);
+  const questions = {
+    subjects: column(Uint32Array, () => roll(table.subjects)),
+    directions: column(Uint8Array, () => roll(2)),
+    identities: column(Uint32Array, () => identities[roll(identities.length)]),
+    protocols: column(Uint8Array, () => 6),
+    ports: column(Uint16Array, () => [8080, 9090, 5432, 6379, 443, 80][roll(6)]),
+  };
+  const answers = new Uint8Array(COUNT * 16);
+  const times = [];
+  for (let round = 0; round < 15; round += 1) {
+    const begin = now();
+    table.batch(questions, answers);
+    times.push(((now() - begin) * 1e6) / COUNT);
+  }
+  console.log(`a verdict of a table, ${COUNT} in a batch, best of ${times.length}: ${best(times).toFixed(1)} ns`);
+  table.free();
   engine.free();
 }
