@@ -336,9 +336,7 @@ fn python(profile: Profile, to: &Path) -> Result<Tally, String> {
     }
     let mut tally = job::run(&mut wheel)?;
     let mut source = Command::new(&maturin);
-    source
-        .args(["sdist", "--quiet", "--manifest-path"])
-        .arg(&manifest);
+    source.args(["sdist", "--manifest-path"]).arg(&manifest);
     source.arg("--out").arg(to);
     same_everywhere(&mut source, None);
     tally += job::run(&mut source)?;
