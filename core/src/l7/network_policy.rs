@@ -268,7 +268,7 @@ impl Translation<'_> {
         let mut found = EveryPort::default();
         let all = filter.policies.iter().enumerate();
         let all: Vec<(usize, SelectorId, &SelectorPolicy)> =
-            all.map(|(i, (id, policy))| (i, *id, policy)).collect();
+            all.map(|(i, (id, policy))| (i, *id, &**policy)).collect();
         if let [(place, id, policy)] = all.as_slice() {
             let remotes = self.selected(filter, *place, *id);
             let redirects = policy.parser != Parser::None;

@@ -210,8 +210,8 @@ impl<P: Peers> Distiller<'_, P> {
             }
         };
         let keys: Vec<L4Key> = L4Key::range(protocol, port, filter.end_port).collect();
-        for (selector, policy) in &filter.policies {
-            let is_wildcard = self.is_wildcard(filter, policy);
+        for (i, (selector, policy)) in filter.policies.iter().enumerate() {
+            let is_wildcard = filter.wildcard == Some(i);
             if !is_wildcard && port != 0 && covered_by_wildcard(filter, policy) {
                 continue;
             }
@@ -231,8 +231,8 @@ impl<P: Peers> Distiller<'_, P> {
     /// wildcard selector is spelled out, and there are no ranges.
     fn named_egress(&mut self, tier: &TierPolicy, filter: &Filter, name: &Arc<str>) {
         let protocol = filter.key.protocol;
-        for (selector, policy) in &filter.policies {
-            let is_wildcard = self.is_wildcard(filter, policy);
+        for (i, (selector, policy)) in filter.policies.iter().enumerate() {
+            let is_wildcard = filter.wildcard == Some(i);
             if !is_wildcard && covered_by_wildcard(filter, policy) {
                 continue;
             }
@@ -250,12 +250,6 @@ impl<P: Peers> Distiller<'_, P> {
                 }
             }
         }
-    }
-
-    fn is_wildcard(&self, filter: &Filter, policy: &SelectorPolicy) -> bool {
-        filter
-            .wildcard_policy()
-            .is_some_and(|w| std::ptr::eq(w, policy))
     }
 
     fn insert(

@@ -70,34 +70,70 @@ impl Parser {
 
 /// The rules something derives from: indices into the direction's rule list,
 /// ascending.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin(Arc<Vec<u32>>);
+#[derive(Clone, Debug, Default)]
+pub struct Origin(Rules);
+
+/// Most things derive from one rule.
+#[derive(Clone, Debug)]
+enum Rules {
+    One(u32),
+    /// None, or several.
+    Many(Arc<Vec<u32>>),
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::Many(Arc::default())
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules() == other.rules()
+    }
+}
+
+impl Eq for Origin {}
 
 impl Origin {
     /// A single rule.
     #[must_use]
     pub fn of(rule: u32) -> Self {
-        Self(Arc::new(vec![rule]))
+        Self(Rules::One(rule))
+    }
+
+    fn rules(&self) -> &[u32] {
+        match &self.0 {
+            Rules::One(rule) => std::slice::from_ref(rule),
+            Rules::Many(all) => all,
+        }
     }
 
     /// The indices, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
-        self.0.iter().copied()
+        self.rules().iter().copied()
     }
 
     /// True when it derives from that rule.
     #[must_use]
     pub fn contains(&self, rule: u32) -> bool {
-        self.0.binary_search(&rule).is_ok()
+        self.rules().binary_search(&rule).is_ok()
     }
 
     /// Adds the rules of another. Very many selectors may meet in one entry,
     /// mostly in the order of their rules: what is there stays in place.
     pub fn extend(&mut self, other: &Self) {
-        if Arc::ptr_eq(&self.0, &other.0) || self == other {
+        if self == other {
             return;
         }
-        let all = Arc::make_mut(&mut self.0);
+        let all = match &mut self.0 {
+            Rules::One(rule) => {
+                let rule = *rule;
+                self.0 = Rules::Many(Arc::new(vec![rule]));
+                return self.extend(other);
+            }
+            Rules::Many(all) => Arc::make_mut(all),
+        };
         for rule in other.iter() {
             if let Err(place) = all.binary_search(&rule) {
                 all.insert(place, rule);
@@ -107,7 +143,10 @@ impl Origin {
 
     /// These rules, which are given in ascending order.
     pub(super) fn ascending(rules: Vec<u32>) -> Self {
-        Self(Arc::new(rules))
+        match rules.as_slice() {
+            [rule] => Self::of(*rule),
+            _ => Self(Rules::Many(Arc::new(rules))),
+        }
     }
 }
 
@@ -167,8 +206,9 @@ pub struct Filter {
     pub key: FilterKey,
     /// The last port; for named ports of the first rule that named it.
     pub end_port: u16,
-    /// Per selector, in the order first met.
-    pub policies: Vec<(SelectorId, SelectorPolicy)>,
+    /// Per selector, in the order first met. Selectors of one rule share what
+    /// they get.
+    pub policies: Vec<(SelectorId, Arc<SelectorPolicy>)>,
     /// Position of the wildcard selector in [`Self::policies`].
     pub wildcard: Option<usize>,
 }
@@ -177,7 +217,7 @@ impl Filter {
     /// The policy of the wildcard selector.
     #[must_use]
     pub fn wildcard_policy(&self) -> Option<&SelectorPolicy> {
-        self.policies.get(self.wildcard?).map(|(_, p)| p)
+        self.policies.get(self.wildcard?).map(|(_, p)| &**p)
     }
 }
 

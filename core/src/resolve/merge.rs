@@ -36,10 +36,10 @@ pub(super) struct FilterBuilder<'a> {
     /// Places in [`Filter::policies`], by filter and selector, of filters with
     /// more than [`FEW`].
     by_selector: AHashMap<(usize, SelectorId), usize>,
-    /// The rules behind each filter's policies, ascending; empty for a policy
-    /// of one rule. While they are collected, the policies themselves name
-    /// their first rule only.
-    origins: Vec<Vec<Vec<u32>>>,
+    /// The rules behind policies of several, ascending, by places of the filter
+    /// and of the policy in it. While they are collected, the policies
+    /// themselves name their first rule only.
+    origins: AHashMap<(usize, usize), Vec<u32>>,
 }
 
 /// A rule with its place in the direction.
@@ -67,15 +67,15 @@ impl<'a> FilterBuilder<'a> {
             filters: Vec::new(),
             by_key: AHashMap::new(),
             by_selector: AHashMap::new(),
-            origins: Vec::new(),
+            origins: AHashMap::new(),
         }
     }
 
     pub(super) fn finish(mut self) -> Vec<Filter> {
-        for (filter, origins) in self.filters.iter_mut().zip(self.origins) {
-            let several = filter.policies.iter_mut().zip(origins);
-            for ((_, policy), rules) in several.filter(|(_, rules)| !rules.is_empty()) {
-                policy.origin = Origin::ascending(rules);
+        for ((filter, place), rules) in self.origins {
+            let filter = self.filters.get_mut(filter);
+            if let Some((_, policy)) = filter.and_then(|f| f.policies.get_mut(place)) {
+                Arc::make_mut(policy).origin = Origin::ascending(rules);
             }
         }
         self.filters
@@ -99,22 +99,14 @@ impl<'a> FilterBuilder<'a> {
                 &found
             }
         };
-        let mut selectors: Vec<SelectorId> = Vec::with_capacity(ids.len().max(1));
-        let mut seen = AHashSet::new();
-        for id in ids {
-            let new = match ids.len() {
-                0..=FEW => !selectors.contains(id),
-                _ => seen.insert(*id),
-            };
-            if new {
-                selectors.push(*id);
-            }
-        }
         // Beside the wildcard the other selectors of a rule do not count
         // (pkg/policy/selectorcache.go AddSelectorsTxn).
-        if peers.is_empty() || selectors.contains(&self.wildcard) {
-            selectors = vec![self.wildcard];
-        }
+        let (wildcard, distinct) = ([self.wildcard], once_each(ids));
+        let selectors = match &distinct {
+            _ if peers.is_empty() || ids.contains(&self.wildcard) => &wildcard,
+            Some(distinct) => distinct.as_slice(),
+            None => ids,
+        };
         if rule.rule.ports.is_empty() && !peers.is_empty() {
             let every_port = PortProtocol {
                 port: RulePort::Number(0),
@@ -123,11 +115,11 @@ impl<'a> FilterBuilder<'a> {
                 span: rule.rule.origin.span,
             };
             let policy = self.policy(rule, &PortRule::default(), protocol::ANY)?;
-            self.add_filter(&every_port, protocol::ANY, &selectors, &policy, rules)?;
+            self.add_filter(&every_port, protocol::ANY, selectors, &policy, rules)?;
         }
         for port_rule in &rule.rule.ports {
             // What is wanted depends on the protocol beside the rule.
-            let mut wanted: Option<(u8, SelectorPolicy)> = None;
+            let mut wanted: Option<(u8, Arc<SelectorPolicy>)> = None;
             for port in &port_rule.ports {
                 let protocols: &[u8] = if port.protocol == protocol::ANY {
                     &ANY_EXPANDED
@@ -139,7 +131,7 @@ impl<'a> FilterBuilder<'a> {
                         Some((of, policy)) if of == p => policy,
                         _ => self.policy(rule, port_rule, p)?,
                     };
-                    self.add_filter(port, p, &selectors, &policy, rules)?;
+                    self.add_filter(port, p, selectors, &policy, rules)?;
                     wanted = Some((p, policy));
                 }
             }
@@ -153,7 +145,7 @@ impl<'a> FilterBuilder<'a> {
         rule: NumberedRule<'_>,
         ports: &PortRule,
         proto: u8,
-    ) -> Result<SelectorPolicy, ResolveError> {
+    ) -> Result<Arc<SelectorPolicy>, ResolveError> {
         let l7 = ports.l7.as_ref();
         let tls = Tls {
             terminating: ports.terminating_tls.clone(),
@@ -180,7 +172,7 @@ impl<'a> FilterBuilder<'a> {
             && rule.rule.verdict == RuleVerdict::Allow
             && rule.priority == 0;
         if plain {
-            return Ok(policy);
+            return Ok(Arc::new(policy));
         }
         policy.priority = rule.priority;
         policy.verdict = rule.rule.verdict;
@@ -221,7 +213,7 @@ impl<'a> FilterBuilder<'a> {
                 _ => {}
             }
         }
-        Ok(policy)
+        Ok(Arc::new(policy))
     }
 
     fn add_filter(
@@ -229,7 +221,7 @@ impl<'a> FilterBuilder<'a> {
         port: &PortProtocol,
         proto: u8,
         selectors: &[SelectorId],
-        policy: &SelectorPolicy,
+        policy: &Arc<SelectorPolicy>,
         rules: &[Arc<Rule>],
     ) -> Result<(), ResolveError> {
         let named = matches!(port.port, RulePort::Name(_));
@@ -252,14 +244,12 @@ impl<'a> FilterBuilder<'a> {
                 policies: Vec::new(),
                 wildcard: None,
             });
-            self.origins.push(Vec::new());
             if self.filters.len() == FEW {
                 let keys = self.filters.iter().map(|f| f.key.clone());
                 self.by_key = keys.zip(0..).collect();
             }
         }
-        let (Some(filter), Some(origins)) = (self.filters.get_mut(i), self.origins.get_mut(i))
-        else {
+        let Some(filter) = self.filters.get_mut(i) else {
             return Ok(());
         };
         for &selector in selectors {
@@ -275,8 +265,7 @@ impl<'a> FilterBuilder<'a> {
                     if selector == self.wildcard {
                         filter.wildcard = Some(next);
                     }
-                    filter.policies.push((selector, policy.clone()));
-                    origins.push(Vec::new());
+                    filter.policies.push((selector, Arc::clone(policy)));
                     if filter.policies.len() == FEW {
                         let known = filter.policies.iter().map(|(s, _)| (i, *s));
                         self.by_selector.extend(known.zip(0..));
@@ -285,17 +274,15 @@ impl<'a> FilterBuilder<'a> {
                 Some(_) if self.index.selector(selector).is_some_and(|s| s.is_none()) => {}
                 Some((_, existing)) => {
                     let merged = merge(existing, policy, rules)?;
-                    let Some(origin) = origins.get_mut(place) else {
-                        continue;
-                    };
                     match merged {
                         Merged::Kept => {}
-                        Merged::Replaced => origin.clear(),
+                        Merged::Replaced => {
+                            self.origins.remove(&(i, place));
+                        }
                         // Rules come in ascending order.
                         Merged::Both => {
-                            if origin.is_empty() {
-                                origin.extend(existing.origin.iter());
-                            }
+                            let origin = self.origins.entry((i, place));
+                            let origin = origin.or_insert_with(|| existing.origin.iter().collect());
                             let last = origin.last().copied();
                             let new = policy.origin.iter();
                             origin.extend(new.filter(|n| last.is_none_or(|last| last < *n)));
@@ -306,6 +293,19 @@ impl<'a> FilterBuilder<'a> {
         }
         Ok(())
     }
+}
+
+/// The selectors without those that were there before; `None` when there are
+/// no such.
+fn once_each(ids: &[SelectorId]) -> Option<Vec<SelectorId>> {
+    let before = |i: usize| ids.get(..i).unwrap_or(&[]);
+    let mut numbered = ids.iter().enumerate();
+    if ids.len() <= FEW && numbered.all(|(i, id)| !before(i).contains(id)) {
+        return None;
+    }
+    let mut seen = AHashSet::with_capacity(ids.len());
+    let distinct: Vec<SelectorId> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
+    (distinct.len() < ids.len()).then_some(distinct)
 }
 
 /// Features of a direction, from its finished filters.
@@ -357,8 +357,8 @@ enum Merged {
 }
 
 fn merge(
-    existing: &mut SelectorPolicy,
-    new: &SelectorPolicy,
+    existing: &mut Arc<SelectorPolicy>,
+    new: &Arc<SelectorPolicy>,
     rules: &[Arc<Rule>],
 ) -> Result<Merged, ResolveError> {
     if same_policy(existing, new) {
@@ -369,7 +369,7 @@ fn merge(
         return Ok(Merged::Kept);
     }
     if existing.priority > new.priority || (equal && outranks(new.verdict, existing.verdict)) {
-        *existing = new.clone();
+        *existing = Arc::clone(new);
         return Ok(Merged::Replaced);
     }
     let conflict = |what: String| {
@@ -438,6 +438,7 @@ fn merge(
             "server names cannot be combined with layer-7 rules without terminating TLS".to_owned(),
         ));
     }
+    let existing = Arc::make_mut(existing);
     let mut server_names = std::mem::take(&mut existing.server_names);
     server_names.extend(new.server_names.iter().cloned());
     let l7 = merge_l7(std::mem::take(&mut existing.l7), &new.l7);

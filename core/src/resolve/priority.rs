@@ -50,6 +50,11 @@ impl TierPriorities {
         }
         let mut below = levels.last().copied().unwrap_or(0);
         for (l, p) in levels.iter_mut().zip(&passes).rev().skip(1) {
+            if (*l, *p) == (0, 0) {
+                // Most tiers are empty.
+                *l = below;
+                continue;
+            }
             *l = round_up(l.saturating_add((p + 1).saturating_mul(below)));
             below = *l;
         }
@@ -57,7 +62,8 @@ impl TierPriorities {
             return Err(ResolveError::TooManyPriorities);
         }
 
-        let mut base = vec![0u32; 1];
+        let mut base = Vec::with_capacity(tiers);
+        base.push(0u32);
         let mut next = 0u64;
         for pair in levels.windows(2) {
             if let [here, after] = pair {
