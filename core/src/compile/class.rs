@@ -154,7 +154,7 @@ impl Classes {
                     criterion: u32::MAX,
                 })
                 .collect(),
-            steps: AHashMap::new(),
+            steps: AHashMap::with_capacity(2 * criteria.len()),
             last_steps: vec![(u32::MAX, 0, 0); criteria.len()],
             class_of: Vec::new(),
             representatives: Vec::new(),
@@ -165,6 +165,8 @@ impl Classes {
             world: Vec::new(),
         };
         let mut parts = Vec::new();
+        let pages = touches.chunk_by(|a, b| a.page == b.page).count();
+        classes.listed.reserve(pages);
         for of_page in touches.chunk_by(|a, b| a.page == b.page) {
             classes.page(of_page, &mut parts, selectors);
         }

@@ -13,6 +13,7 @@ use crate::identity::NumericIdentity;
 use crate::policy_map::{Entry, L4Key, MapState, MatchType, Precedence};
 use ahash::AHashMap;
 use netverdict_table::{Answer, layout};
+use std::hash::Hash;
 use std::ops::Range;
 
 /// A first port and the port class from there to the next.
@@ -44,6 +45,44 @@ struct Seen {
     auth: u8,
 }
 
+/// Things by number, in the order they were met.
+struct Numbered<T> {
+    all: Vec<T>,
+    /// Once there are more than [`FEW`], which are searched one by one.
+    numbers: AHashMap<T, u32>,
+}
+
+/// So many things are searched one by one.
+const FEW: usize = 12;
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            numbers: AHashMap::new(),
+        }
+    }
+}
+
+impl<T: Copy + Eq + Hash> Numbered<T> {
+    fn number(&mut self, thing: T) -> u32 {
+        let next = len(&self.all);
+        let known = if self.all.len() <= FEW {
+            let place = self.all.iter().position(|known| *known == thing);
+            place.map_or(next, |place| place as u32)
+        } else {
+            *self.numbers.entry(thing).or_insert(next)
+        };
+        if known == next {
+            self.all.push(thing);
+            if self.all.len() == FEW + 1 {
+                self.numbers = self.all.iter().copied().zip(0..).collect();
+            }
+        }
+        known
+    }
+}
+
 /// The ports that some key cuts out, slot by slot, in one row of places.
 struct Places {
     /// First port of each place.
@@ -54,7 +93,9 @@ struct Places {
 
 impl Places {
     fn new(keys: &[L4Key]) -> Result<Self, CompileError> {
-        let mut cuts: Vec<Vec<u16>> = vec![vec![0]; layout::SLOTS];
+        let slots = 0..u8::try_from(layout::SLOTS).unwrap_or(u8::MAX);
+        let mut cuts: Vec<(u8, u16)> = Vec::with_capacity(slots.len() + 2 * keys.len());
+        cuts.extend(slots.clone().map(|slot| (slot, 0)));
         for key in keys {
             let slot = layout::protocol_slot(key.protocol);
             if key.protocol == 0 {
@@ -63,23 +104,26 @@ impl Places {
             if slot == layout::OTHER_SLOT {
                 return Err(CompileError::NoSuchKey { key: *key });
             }
-            if let Some(cuts) = cuts.get_mut(usize::from(slot)) {
-                cuts.push(key.port);
-                cuts.extend(key.last_port().checked_add(1));
+            // Slots without ports are one place.
+            if slot < layout::PORT_SLOTS {
+                cuts.push((slot, key.port));
+                cuts.extend(key.last_port().checked_add(1).map(|next| (slot, next)));
             }
         }
+        cuts.sort_unstable();
+        cuts.dedup();
         let mut places = Self {
-            starts: Vec::new(),
-            slots: vec![0],
+            starts: Vec::with_capacity(cuts.len()),
+            slots: Vec::with_capacity(slots.len() + 1),
         };
-        for (slot, mut cuts) in (0u8..).zip(cuts) {
-            if slot >= layout::PORT_SLOTS {
-                cuts.truncate(1);
-            }
-            cuts.sort_unstable();
-            cuts.dedup();
-            places.starts.extend(cuts);
+        places.slots.push(0);
+        let mut rest = cuts.as_slice();
+        for slot in slots {
+            let own = rest.partition_point(|(s, _)| *s == slot);
+            let (own, others) = rest.split_at(own);
+            places.starts.extend(own.iter().map(|(_, start)| *start));
             places.slots.push(places.starts.len());
+            rest = others;
         }
         Ok(places)
     }
@@ -182,8 +226,7 @@ impl Cells {
         let width = places.starts.len();
 
         // Keys come broadest first, so narrower ones overwrite.
-        let mut seen: Vec<Seen> = Vec::new();
-        let mut number: AHashMap<Seen, u32> = AHashMap::new();
+        let mut seen: Numbered<Seen> = Numbered::default();
         let mut matches = Matches::new(classes, width);
         let mut last: Option<(Seen, u32)> = None;
         let mut covered: Option<(L4Key, Range<usize>)> = None;
@@ -196,10 +239,7 @@ impl Cells {
             };
             let n = match last {
                 Some((known, n)) if known == what => n,
-                _ => *number.entry(what).or_insert_with(|| {
-                    seen.push(what);
-                    len(&seen) - 1
-                }),
+                _ => seen.number(what),
             };
             last = Some((what, n));
             let places = match &covered {
@@ -210,12 +250,12 @@ impl Cells {
         }
 
         let stride = classes.count() as usize;
-        let mut verdicts = Verdicts::new(&seen);
+        let mut verdicts = Verdicts::new(&seen.all);
         let mut by_place = vec![0; width * stride];
         for class in 0..classes.count() {
             verdicts.column(class, classes, &matches, config, &mut by_place);
         }
-        Self::of_places(&by_place, stride, &places, verdicts.entries)
+        Self::of_places(&by_place, stride, &places, verdicts.entries.all)
     }
 
     fn of_places(
@@ -281,8 +321,7 @@ struct Verdicts<'a> {
     /// Outcome of each pair, if they are few; [`NO_ENTRY`] while it is unknown.
     table: Vec<u32>,
     by_pair: AHashMap<(u32, u32), u32>,
-    by_answer: AHashMap<Answer, u32>,
-    entries: Vec<Answer>,
+    entries: Numbered<Answer>,
 }
 
 impl<'a> Verdicts<'a> {
@@ -292,19 +331,10 @@ impl<'a> Verdicts<'a> {
             seen,
             table: vec![NO_ENTRY; if pairs <= PAIRS { pairs } else { 0 }],
             by_pair: AHashMap::new(),
-            by_answer: AHashMap::new(),
-            entries: Vec::new(),
+            entries: Numbered::default(),
         };
-        verdicts.intern(Answer::DROP);
+        verdicts.entries.number(Answer::DROP);
         verdicts
-    }
-
-    fn intern(&mut self, answer: Answer) -> u32 {
-        let entries = &mut self.entries;
-        *self.by_answer.entry(answer).or_insert_with(|| {
-            entries.push(answer);
-            len(entries) - 1
-        })
     }
 
     /// Writes the entry numbers of a class at every place.
@@ -354,7 +384,7 @@ impl<'a> Verdicts<'a> {
         }
         let entry = |n: u32| self.seen.get(n as usize).copied();
         let answer = decide(entry(own), entry(wide));
-        let n = self.intern(answer);
+        let n = self.entries.number(answer);
         match self.table.get_mut(place) {
             Some(known) => *known = n,
             None => {

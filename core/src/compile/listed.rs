@@ -90,6 +90,12 @@ impl Listed {
         &self.pages
     }
 
+    /// Makes room for so many more pages.
+    pub(super) fn reserve(&mut self, pages: usize) {
+        self.pages.reserve(pages);
+        self.numbers.reserve(pages);
+    }
+
     /// Appends a page that comes after all others.
     pub(super) fn push(&mut self, page: Page) {
         self.numbers.push(page.number);

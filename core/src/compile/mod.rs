@@ -30,7 +30,7 @@ use crate::identity::{AGGREGATES, NumericIdentity};
 use crate::policy_map::{
     L4Key, MapState, NamedPorts, ProxyPorts, RedirectKey, StandInProxyPorts, Surroundings,
 };
-use crate::resolve::{DirectionPolicy, SubjectPolicy};
+use crate::resolve::{DirectionPolicy, Parser, SubjectPolicy};
 use crate::rule::{Direction, Rule, RulePort};
 use crate::selector::SelectorIndex;
 use ahash::AHashMap;
@@ -136,7 +136,9 @@ pub struct Subject {
     pub identity: NumericIdentity,
     /// The numbers of its endpoints.
     pub endpoints: Vec<u32>,
-    /// Its policy. Subjects with the same policy share what is compiled.
+    /// Its policy, as a [`Repository`](crate::resolve::Repository) resolves it.
+    /// Subjects with the same policy share what is compiled, and policies with
+    /// the same rules in one direction do there.
     pub policy: Arc<SubjectPolicy>,
     /// Its named ports: name, IP protocol number, port.
     pub named_ports: Vec<(Arc<str>, u8, u16)>,
@@ -205,6 +207,7 @@ impl Compiler<'_> {
         let mut image = Image::new(PeerSections::new(plan));
         let mut pages = SelectedPages::default();
         let mut shared: AHashMap<SharedKey, [Compiled; 2]> = AHashMap::new();
+        let mut directions: AHashMap<DirectionKey, Compiled> = AHashMap::new();
         let mut compiled = Vec::with_capacity(subjects.len());
         for (i, subject) in subjects.iter().enumerate() {
             let key = shared_key(subject);
@@ -212,7 +215,7 @@ impl Compiler<'_> {
                 compiled.push(Some(*known));
                 continue;
             }
-            let both = self.subject(&mut image, subject, &mut pages);
+            let both = self.subject(&mut image, subject, &mut pages, &mut directions);
             let both = both.map_err(|e| (i, e))?;
             if let Some(key) = key {
                 shared.insert(key, both);
@@ -247,41 +250,35 @@ impl Compiler<'_> {
         image: &mut Image,
         subject: &Subject,
         pages: &mut SelectedPages,
+        known: &mut AHashMap<DirectionKey, Compiled>,
     ) -> Result<[Compiled; 2], CompileError> {
-        let made = self.make(subject, pages)?;
-        let mut put = |policy: &DirectionPolicy, made: &Made| {
-            Ok(Compiled {
+        both(subject, |policy, proxy_ports| {
+            let key = direction_key(subject, policy);
+            if let Some(compiled) = key.as_ref().and_then(|key| known.get(key)) {
+                return Ok(*compiled);
+            }
+            let made = self.direction(subject, policy, proxy_ports, pages)?;
+            let compiled = Compiled {
                 descriptor: image.put(policy, &made.classes, &made.cells)?,
                 origins: self.places.map_or(0, |places| {
-                    image
-                        .origins
-                        .put(policy, &made.state, &made.classes, places)
+                    let origins = &mut image.origins;
+                    origins.put(policy, &made.state, &made.classes, places)
                 }),
-            })
-        };
-        let [ingress, egress] = &made;
-        Ok([
-            put(&subject.policy.ingress, ingress)?,
-            put(&subject.policy.egress, egress)?,
-        ])
+            };
+            known.extend(key.map(|key| (key, compiled)));
+            Ok(compiled)
+        })
     }
 
-    /// Makes both directions of a subject. Ingress comes first: stand-in proxy
-    /// ports are counted through both.
+    /// Makes both directions of a subject.
     fn make(
         &self,
         subject: &Subject,
         pages: &mut SelectedPages,
     ) -> Result<[Made; 2], CompileError> {
-        let mut stand_in = StandInProxyPorts::default();
-        let mut given = subject.proxy_ports.as_deref().map(Given);
-        let proxy_ports: &mut dyn ProxyPorts = match &mut given {
-            Some(given) => given,
-            None => &mut stand_in,
-        };
-        let ingress = self.direction(subject, &subject.policy.ingress, proxy_ports, pages)?;
-        let egress = self.direction(subject, &subject.policy.egress, proxy_ports, pages)?;
-        Ok([ingress, egress])
+        both(subject, |policy, proxy_ports| {
+            self.direction(subject, policy, proxy_ports, pages)
+        })
     }
 
     fn direction(
@@ -322,6 +319,23 @@ impl Compiler<'_> {
     }
 }
 
+/// Does something to both directions of a subject. Ingress comes first:
+/// stand-in proxy ports are counted through both.
+fn both<T>(
+    subject: &Subject,
+    mut f: impl FnMut(&DirectionPolicy, &mut dyn ProxyPorts) -> Result<T, CompileError>,
+) -> Result<[T; 2], CompileError> {
+    let mut stand_in = StandInProxyPorts::default();
+    let mut given = subject.proxy_ports.as_deref().map(Given);
+    let proxy_ports: &mut dyn ProxyPorts = match &mut given {
+        Some(given) => given,
+        None => &mut stand_in,
+    };
+    let ingress = f(&subject.policy.ingress, proxy_ports)?;
+    let egress = f(&subject.policy.egress, proxy_ports)?;
+    Ok([ingress, egress])
+}
+
 /// What a direction is made of before it gets a place.
 struct Made {
     classes: Classes,
@@ -354,6 +368,30 @@ fn shared_key(subject: &Subject) -> Option<SharedKey> {
         let used = used_ports(&subject.policy.ingress, &subject.named_ports);
         (address(&subject.policy), used)
     })
+}
+
+/// What a descriptor depends on: the direction, whether it is enforced, whether
+/// it drops what nothing allows, whom its wildcard means, its rules, and the
+/// subject's ports that they name.
+type DirectionKey = ([bool; 4], Vec<usize>, Vec<(Arc<str>, u8, u16)>);
+
+/// What a direction has in common with others of the same table; `None` for one
+/// with redirects, whose ports depend on more than itself.
+fn direction_key(subject: &Subject, policy: &DirectionPolicy) -> Option<DirectionKey> {
+    let filters = policy.tiers.iter().flat_map(|t| &t.filters);
+    let mut policies = filters.flat_map(|f| &f.policies);
+    // Redirects are one of the reasons to look at precedences.
+    if policy.features.precedence && policies.any(|(_, p)| p.parser != Parser::None) {
+        return None;
+    }
+    let what = [
+        policy.direction == Direction::Ingress,
+        policy.enforced,
+        policy.default_deny,
+        subject.policy.wildcard_is_world,
+    ];
+    let rules = policy.rules.iter().map(address).collect();
+    Some((what, rules, used_ports(policy, &subject.named_ports)))
 }
 
 /// The ports of a subject that its policy names.

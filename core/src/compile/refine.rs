@@ -7,7 +7,6 @@ use super::class::Criterion;
 use crate::identity::NumericIdentity;
 use crate::policy_map::NamedPorts;
 use crate::selector::{SelectorId, SelectorIndex};
-use ahash::AHashMap;
 use std::sync::Arc;
 
 /// Some identities of a page, for whom a criterion holds.
@@ -30,19 +29,40 @@ type Pages = Vec<(u32, u64)>;
 
 /// What selectors select, by page; made once for all policies of a table.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SelectedPages(AHashMap<SelectorId, Pages>);
+pub(super) struct SelectedPages {
+    /// By number of the selector.
+    known: Vec<Option<Pages>>,
+    room: Room,
+}
+
+/// Memory that is used again with each direction.
+#[derive(Clone, Debug, Default)]
+struct Room {
+    unsorted: Vec<Touch>,
+    order: Vec<u64>,
+    sorted: Vec<Touch>,
+}
 
 impl SelectedPages {
-    fn of(&mut self, selector: SelectorId, selectors: &SelectorIndex) -> &Pages {
-        self.0.entry(selector).or_insert_with(|| {
+    fn know(&mut self, selector: SelectorId, selectors: &SelectorIndex) {
+        let i = selector.0 as usize;
+        if self.known.len() <= i {
+            self.known.resize(i + 1, None);
+        }
+        if let Some(pages @ None) = self.known.get_mut(i) {
             let selected = selectors.selections(selector);
-            pages(selected.into_iter().flatten())
-        })
+            *pages = Some(self::pages(selected.into_iter().flatten()));
+        }
+    }
+
+    fn of(&self, selector: SelectorId) -> &[(u32, u64)] {
+        let known = self.known.get(selector.0 as usize);
+        known.and_then(Option::as_ref).map_or(&[], Vec::as_slice)
     }
 
     /// A selector selects an identity now, or does not.
     pub(super) fn follow(&mut self, selector: SelectorId, id: NumericIdentity, selected: bool) {
-        let Some(pages) = self.0.get_mut(&selector) else {
+        let Some(Some(pages)) = self.known.get_mut(selector.0 as usize) else {
             return;
         };
         let (page, bit) = (id.0 >> 6, 1 << (id.0 & 63));
@@ -80,18 +100,20 @@ fn pages(ids: impl Iterator<Item = u32>) -> Vec<(u32, u64)> {
 
 /// For whom each criterion holds, by page and criterion; [`Criterion::World`]
 /// excepted, which depends on who is listed.
-pub(super) fn touches(
+pub(super) fn touches<'k>(
     criteria: &[Criterion],
     everybody: &[(Arc<str>, u8)],
     selectors: &SelectorIndex,
     ports: &NamedPorts,
-    known: &mut SelectedPages,
-) -> Vec<Touch> {
-    let mut all = Vec::new();
+    known: &'k mut SelectedPages,
+) -> &'k [Touch] {
+    let mut all = std::mem::take(&mut known.room.unsorted);
+    all.clear();
     for (criterion, what) in (0u32..).zip(criteria) {
         match what {
             Criterion::Selector(selector) => {
-                let pages = known.of(*selector, selectors);
+                known.know(*selector, selectors);
+                let pages = known.of(*selector);
                 all.extend(pages.iter().map(|(page, which)| Touch {
                     page: *page,
                     criterion,
@@ -126,17 +148,25 @@ pub(super) fn touches(
             Criterion::World => {}
         }
     }
-    by_page(all)
+    known.room.unsorted = all;
+    known.room.by_page()
 }
 
-/// Sorted by page; within a page criteria keep their order.
-fn by_page(all: Vec<Touch>) -> Vec<Touch> {
-    if all.is_sorted_by_key(|t| t.page) {
-        return all;
+impl Room {
+    /// Sorted by page; within a page criteria keep their order.
+    fn by_page(&mut self) -> &[Touch] {
+        let all = &self.unsorted;
+        if all.is_sorted_by_key(|t| t.page) {
+            return all;
+        }
+        let keys = (0u64..).zip(all).map(|(i, t)| u64::from(t.page) << 32 | i);
+        self.order.clear();
+        self.order.extend(keys);
+        // The pages of each criterion are in order already.
+        self.order.sort();
+        let touch = |key: &u64| all.get((key & u64::from(u32::MAX)) as usize).copied();
+        self.sorted.clear();
+        self.sorted.extend(self.order.iter().filter_map(touch));
+        &self.sorted
     }
-    let keys = (0u64..).zip(&all).map(|(i, t)| u64::from(t.page) << 32 | i);
-    let mut order: Vec<u64> = keys.collect();
-    order.sort_unstable();
-    let touch = |key: &u64| all.get((key & u64::from(u32::MAX)) as usize).copied();
-    order.iter().filter_map(touch).collect()
 }

@@ -238,3 +238,72 @@ fn identities_too_far_apart_are_refused() {
         assert!(!ask(0x0100_0000 + page * 64 + 9), "{page}");
     }
 }
+
+/// Policies with the same rules in one direction share its descriptor, unless
+/// the rules name ports of their subjects, which differ, or lead to proxies,
+/// whose ports are counted through both directions.
+#[test]
+fn directions_are_shared_where_nothing_else_counts() {
+    let pod = |name: &str, labels: &str, port: u16| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: prod, labels: {{{labels}}}}}\n\
+             spec: {{containers: [{{name: c, image: i, ports: [{{name: web, containerPort: {port}, protocol: TCP}}]}}]}}\n\
+             status: {{podIP: 10.0.7.{}}}\n",
+            name.len()
+        )
+    };
+    let policy = |name: &str, subject: &str, rules: &str| {
+        format!(
+            "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: {name}, namespace: prod}}\n\
+             spec: {{endpointSelector: {{matchLabels: {subject}}}, {rules}}}\n"
+        )
+    };
+    let peer = "Endpoints: [{matchLabels: {app: peer}}]";
+    let http = |port: u16| {
+        format!(
+            "toPorts: [{{ports: [{{port: '{port}', protocol: TCP}}], rules: {{http: [{{method: GET}}]}}}}]"
+        )
+    };
+    let text = [
+        pod("p", "app: peer", 1),
+        pod("pp", "app: a", 8080),
+        pod("ppp", "app: a, n: other", 9090),
+        pod("pppp", "app: a, out: 'yes'", 8080),
+        pod("ppppp", "app: a, out: 'yes', in: 'yes'", 8080),
+        policy(
+            "web",
+            "{app: a}",
+            &format!(
+                "ingress: [{{from{peer}, toPorts: [{{ports: [{{port: web, protocol: TCP}}]}}]}}]"
+            ),
+        ),
+        policy(
+            "out",
+            "{out: 'yes'}",
+            &format!("egress: [{{to{peer}, {}}}]", http(80)),
+        ),
+        policy(
+            "in",
+            "{in: 'yes'}",
+            &format!("ingress: [{{from{peer}, {}}}]", http(81)),
+        ),
+    ];
+    let cluster = cluster(&Config::default(), &text.concat());
+    let table = cluster.compile(None).unwrap();
+    let view = View::new(&table.image).unwrap();
+    let descriptors = |name: &str| {
+        let name = format!("prod/{name}");
+        let number = table
+            .subjects
+            .iter()
+            .position(|s| s.endpoints.contains(&name));
+        let at = view.header().subjects.at as usize + number.unwrap() * 8;
+        let half = |at: usize| u32::from_le_bytes(*table.image[at..].first_chunk().unwrap());
+        [half(at), half(at + 4)]
+    };
+    let [plain, other, out, both] = ["pp", "ppp", "pppp", "ppppp"].map(descriptors);
+    assert_eq!(plain[0], out[0]);
+    assert_ne!(plain[0], other[0], "web is another port");
+    assert_ne!(out[1], both[1], "the proxy of egress is the second");
+    assert!(cluster.verify(&table.image, None).is_ok());
+}

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::identity::NumericIdentity;
 use crate::policy_map::{Key, L4Key, MapState, value_to_bytes};
 use crate::rule::Direction;
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashSet;
 use std::sync::Arc;
 
 /// Entries of a class, by key.
@@ -41,8 +41,8 @@ impl EntryLists {
         }
     }
 
-    fn put(&mut self, list: Vec<(L4Key, [u8; 12])>) -> ClassEntries {
-        if let Some(known) = self.known.get(&*list) {
+    fn put(&mut self, list: &[(L4Key, [u8; 12])]) -> ClassEntries {
+        if let Some(known) = self.known.get(list) {
             return Arc::clone(known);
         }
         let list: ClassEntries = list.into();
@@ -52,21 +52,25 @@ impl EntryLists {
 
     /// The entries of each class of a direction.
     pub(super) fn of_classes(&mut self, direction: Direction, made: &Made) -> Vec<ClassEntries> {
-        let mut by_identity: AHashMap<NumericIdentity, Vec<(L4Key, [u8; 12])>> = AHashMap::new();
         let state: &MapState = &made.state;
-        for (id, l4, entry) in state.iter().filter(|(_, _, e)| !e.invalid) {
-            let value = value_to_bytes(&key(direction, id, l4), entry);
-            by_identity.entry(id).or_default().push((l4, value));
-        }
-        UNLISTED
-            .iter()
-            .chain(made.classes.representatives())
-            .map(|id| {
-                let mut entries = by_identity.get(id).cloned().unwrap_or_default();
-                entries.sort_unstable_by_key(|(l4, _)| *l4);
-                self.put(entries)
+        let entries = state.levels().flat_map(|(l4, entries)| {
+            let valid = entries.filter(|(_, entry)| !entry.invalid);
+            valid.map(move |(id, entry)| {
+                let value = value_to_bytes(&key(direction, id, l4), entry);
+                (id, (l4, value))
             })
-            .collect()
+        });
+        let mut all: Vec<(NumericIdentity, (L4Key, [u8; 12]))> = entries.collect();
+        all.sort_unstable_by_key(|(id, (l4, _))| (*id, *l4));
+        let (ids, entries): (Vec<NumericIdentity>, Vec<(L4Key, [u8; 12])>) =
+            all.into_iter().unzip();
+        let classes = UNLISTED.iter().chain(made.classes.representatives());
+        let lists = classes.map(|id| {
+            let from = ids.partition_point(|i| i < id);
+            let to = ids.partition_point(|i| i <= id);
+            self.put(entries.get(from..to).unwrap_or(&[]))
+        });
+        lists.collect()
     }
 }
 
@@ -89,6 +93,12 @@ impl Side {
     pub(super) fn entries_of(&self, class: Option<ClassId>) -> &[(L4Key, [u8; 12])] {
         let entries = class.and_then(|c| self.entries.get(c as usize));
         entries.map_or(&[], |list| list)
+    }
+
+    /// By class, where its list of entries stands.
+    fn addresses(&self) -> Vec<usize> {
+        let addresses = self.entries.iter().map(|list| list.as_ptr() as usize);
+        addresses.collect()
     }
 
     /// The class of an identity, if it is listed.
@@ -173,6 +183,10 @@ impl Content<'_> {
         }
     }
 
+    fn all(self) -> [Option<ClassId>; 64] {
+        std::array::from_fn(|i| self.class(i))
+    }
+
     /// Pages at one address are alike.
     fn address(self) -> usize {
         match self {
@@ -194,6 +208,9 @@ pub(super) struct Sides<'a> {
 pub(super) fn side_changes(of: &Sides<'_>, changes: &mut Vec<MapChange>) {
     let (old, new) = (of.old.pages(of.sections), of.new.pages(of.sections));
     let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    // Lists at one address are one list.
+    let before_by_class = of.old.addresses();
+    let after_by_class = of.new.addresses();
     // Many pages are alike, and so are most pairs of them.
     let mut alike: AHashSet<[Option<usize>; 2]> = AHashSet::new();
     loop {
@@ -209,18 +226,21 @@ pub(super) fn side_changes(of: &Sides<'_>, changes: &mut Vec<MapChange>) {
             continue;
         }
         let count = changes.len();
-        let mut differs = false;
-        for (id, i) in (number << 6..).zip(0..64) {
-            let before = of.old.entries_of(before.and_then(|page| page.class(i)));
-            let after = of.new.entries_of(after.and_then(|page| page.class(i)));
-            if !std::ptr::eq(before, after) {
-                compare(before, after, |l4, change| {
-                    changes.push(change.of(key(of.direction, NumericIdentity(id), l4)));
-                });
-                differs |= changes.len() > count;
+        let before = before.map_or([None; 64], Content::all);
+        let after = after.map_or([None; 64], Content::all);
+        let address = |by_class: &[usize], class: Option<ClassId>| {
+            class.map_or(0, |c| by_class.get(c as usize).copied().unwrap_or(0))
+        };
+        for ((id, before), after) in (number << 6..).zip(before).zip(after) {
+            if address(&before_by_class, before) == address(&after_by_class, after) {
+                continue;
             }
+            let (before, after) = (of.old.entries_of(before), of.new.entries_of(after));
+            compare(before, after, |l4, change| {
+                changes.push(change.of(key(of.direction, NumericIdentity(id), l4)));
+            });
         }
-        if !differs {
+        if changes.len() == count {
             alike.insert(pair);
         }
     }
