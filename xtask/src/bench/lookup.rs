@@ -188,7 +188,7 @@ The aims are 15 µs for an identity that some hundred policies select, 30 µs fo
 not reached. An identity takes one walk over its selectors, under which the directions that ask for them are filed with the step
 they take; what is left is a page and a word for each of some 600 directions, and what changes in their policy maps, a tenth to
 a quarter of a microsecond each, mostly of cache misses: every direction has a directory of its own. Doing all that
-a direction needs before the next one is looked at was tried and is no faster: in several short passes misses overlap. A policy is resolved and
+a direction needs before the next one is looked at was tried and is no faster, perhaps because misses of several short passes overlap. A policy is resolved and
 compiled whole, both directions of it, when one of its rules changes. Pods cost what they touch, of 10,000 as of 100; a policy or a
 CIDR group with new prefixes has all addresses and identities derived anew; proxy ports of all subjects at once compile every
 subject by itself, because each may have ports of its own.
