@@ -131,7 +131,7 @@ fn hooks_name_commands_that_exist() {
         let block = block.split("```").next().expect("a block");
         let document = yaml::read(SourceId(0), block, &yaml::Limits::default()).remove(0);
         for item in document.result.expect("YAML in the guide").items() {
-            for hook in item.get("hooks").map(|h| h.items()).unwrap_or_default() {
+            for hook in item.get("hooks").map(yaml::Node::items).unwrap_or_default() {
                 let id = hook.get("id").and_then(|i| i.as_str()).expect("an id");
                 assert!(known.contains(&id), "{id}");
                 shown += 1;
