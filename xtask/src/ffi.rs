@@ -143,6 +143,7 @@ pub(crate) fn programs() -> Result<Tally, String> {
         }
     }
     tally += documented(&bench)?;
+    tally += cxx_readme(&bench)?;
     tally += tables(&bench)?;
     tally += symbols(&bench)?;
     tally += agent(&bench)?;
@@ -185,6 +186,53 @@ fn documented(bench: &Bench) -> Result<Tally, String> {
         tally += Tally::ONE;
     }
     Ok(tally)
+}
+
+/// The lines of the README of the C++ classes are a program, with what they
+/// leave out around them.
+fn cxx_readme(bench: &Bench) -> Result<Tally, String> {
+    let read = |file: &str| {
+        let path = root().join("bindings").join(file);
+        std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    let page = read("cpp/README.md")?;
+    let block = page.split("```cpp\n").nth(1);
+    let block = block.and_then(|b| b.split("```").next());
+    let block = block.ok_or("bindings/cpp/README.md has no program")?;
+    let lines = block
+        .lines()
+        .filter(|l| !l.starts_with("#include"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let program = format!(
+        "#include <iostream>\n#include <netverdict.hpp>\n#include <string>\n\nint main() {{\n\
+         const std::string yaml = R\"yaml({})yaml\";\n\
+         const std::uint64_t now_in_milliseconds = 0;\n{lines}\nstd::cout << '\\n' \
+         << netverdict::allowed(view.verdict(question)) << '\\n';\nreturn 0;\n}}\n",
+        read("readme.yaml")?
+    );
+    let source = bench.out.join("readme.cpp");
+    std::fs::write(&source, program).map_err(|e| format!("{}: {e}", source.display()))?;
+    let to = bench.out.join("readme-cpp");
+    let mut cc = command("c++", &["-std=c++17"]);
+    cc.args(SANITIZED)
+        .arg("-I")
+        .arg(bench.prefix.join("include"));
+    cc.arg(&source).arg("-o").arg(&to);
+    cc.arg(bench.lib().join("libnetverdict.a")).args(SYSTEM);
+    job::run(&mut cc)?;
+    let text = output(&mut Command::new(to))?;
+    let wanted = [
+        "\"verdict\":\"allow\"",
+        "\"outcome\":\"forwarded\"",
+        "\n1\n",
+    ];
+    match wanted.iter().find(|w| !text.contains(**w)) {
+        Some(missing) => Err(format!(
+            "{missing} is not in what the README's program says: {text}"
+        )),
+        None => Ok(Tally::ONE),
+    }
 }
 
 /// The library of tables says the same as the header without a library.

@@ -43,7 +43,7 @@ const MODULES: [Module; 2] = [
 ];
 
 /// Tests in npm/test.
-const TESTS: [&str; 2] = ["engine", "editing"];
+const TESTS: [&str; 3] = ["engine", "editing", "documented"];
 
 /// Where the package is put together.
 pub(crate) fn package() -> PathBuf {
