@@ -75,6 +75,29 @@ pub struct Connectivity<'c> {
 
 impl<'c> Connectivity<'c> {
     /// Looks at a cluster.
+    ///
+    /// ```
+    /// use netverdict_analysis::connectivity::{Connectivity, Options};
+    ///
+    /// # let config = netverdict::config::Config::default();
+    /// # let text = "
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+    /// # ---
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+    /// # ---
+    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+    /// # ";
+    /// # let options = netverdict::object::load::LoadOptions::new(&config);
+    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let connectivity = Connectivity::new(&cluster, &Options::default());
+    /// let number = |workload| connectivity.choose(workload)[0];
+    /// let (web, db) = (number("shop/web"), number("shop/db"));
+    /// let open = connectivity.connection(web, db).expect("something passes").open();
+    /// assert!(open.contains(6, 5432) && !open.contains(6, 80));
+    /// ```
     #[must_use]
     pub fn new(cluster: &'c Cluster, options: &Options) -> Self {
         Self::with_progress(cluster, options, &mut |_, _| ())

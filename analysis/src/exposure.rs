@@ -28,6 +28,28 @@ struct Wanted {
 }
 
 /// Adds pods that stand for any that might come.
+///
+/// ```
+/// use netverdict_analysis::exposure;
+///
+/// # let config = netverdict::config::Config::default();
+/// # let text = "
+/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+/// # ---
+/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+/// # ---
+/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+/// # ";
+/// # let options = netverdict::object::load::LoadOptions::new(&config);
+/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// // Pods that do not exist, with labels that policies mention, so that they can be asked about.
+/// let before = cluster.endpoints().len();
+/// let imagined = exposure::imagine(&mut cluster);
+/// assert_eq!(cluster.endpoints().len(), before + imagined.len());
+/// ```
 pub fn imagine(cluster: &mut Cluster) -> Imagined {
     let namespaces: BTreeSet<String> = cluster.namespaces().map(str::to_owned).collect();
     let mut wanted: BTreeSet<Wanted> = namespaces

@@ -214,6 +214,14 @@ impl PortSet {
     }
 
     /// The ports of one protocol from `first` to `last`; all of them from 0.
+    ///
+    /// ```
+    /// use netverdict_analysis::ports::PortSet;
+    ///
+    /// let some = PortSet::range(6, 8000, 8999).difference(&PortSet::range(6, 8080, 8080));
+    /// assert!(some.contains(6, 8000) && !some.contains(6, 8080) && !some.contains(17, 8000));
+    /// assert_eq!(some.ranges().len(), 1);
+    /// ```
     #[must_use]
     pub fn range(protocol: u8, first: u16, last: u16) -> Self {
         let (low, high) = ports_of(protocol);

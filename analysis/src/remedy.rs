@@ -85,6 +85,32 @@ const STEPS: usize = 4;
 /// Changes that let a flow through, those that open the least first. Empty
 /// when it passes already, when nobody can tell, or when no change of policies
 /// helps.
+///
+/// ```
+/// use netverdict::cluster::Flow;
+/// use netverdict_analysis::remedy::remedies;
+///
+/// # let config = netverdict::config::Config::default();
+/// # let text = "
+/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+/// # ---
+/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+/// # ---
+/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+/// # ";
+/// # let options = netverdict::object::load::LoadOptions::new(&config);
+/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
+/// let (protocol, port, icmp_code) = (6, 8080, None);
+/// let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+/// let found = remedies(&cluster, &flow);
+/// // The smallest comes first, each with what else it would open.
+/// assert!(found.first().is_some_and(|r| !r.steps.is_empty() && r.beyond.is_empty()));
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[must_use]
 pub fn remedies(cluster: &Cluster, flow: &Flow<'_>) -> Vec<Remedy> {
     let mut ways: Vec<Vec<Step>> = Vec::new();

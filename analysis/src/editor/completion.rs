@@ -46,6 +46,27 @@ pub struct Proposals {
 type Labels = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// Everything that could be written at a place.
+///
+/// ```
+/// use netverdict_analysis::editor;
+///
+/// # let config = netverdict::config::Config::default();
+/// # let text = "
+/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+/// # ---
+/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+/// # ---
+/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+/// # ";
+/// # let options = netverdict::object::load::LoadOptions::new(&config);
+/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// let text = "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nspec:\n  pod";
+/// let proposals = editor::complete(&cluster, text, text.len());
+/// assert!(proposals.all.iter().any(|p| p.text == "podSelector"));
+/// ```
 #[must_use]
 pub fn complete(cluster: &Cluster, text: &str, offset: usize) -> Proposals {
     let Some(cursor) = Cursor::new(text, offset) else {

@@ -24,6 +24,28 @@ pub struct Hover {
 
 /// The doc of a place's field, and whom a selector there selects. `None` when
 /// there is nothing to say.
+///
+/// ```
+/// use netverdict_analysis::editor;
+///
+/// # let config = netverdict::config::Config::default();
+/// # let text = "
+/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+/// # ---
+/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+/// # ---
+/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+/// # ";
+/// # let options = netverdict::object::load::LoadOptions::new(&config);
+/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// let text = "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nspec:\n  podSelector: {}\n";
+/// let place = text.find("podSelector").unwrap();
+/// let hover = editor::hover(&cluster, netverdict::source::SourceId(0), text, place).expect("a known field");
+/// assert!(hover.text.contains("the pods the policy applies to"));
+/// ```
 #[must_use]
 pub fn hover(cluster: &Cluster, source: SourceId, text: &str, offset: usize) -> Option<Hover> {
     let cursor = Cursor::new(text, offset)?;

@@ -83,6 +83,31 @@ pub fn together<'o>(
 
 /// Every finding about objects, by place. `objects` are looked at one by one,
 /// also those of which `cluster` has a later one with the same name.
+///
+/// ```
+/// use netverdict_analysis::lint;
+///
+/// # let config = netverdict::config::Config::default();
+/// # let text = "
+/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+/// # ---
+/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+/// # ---
+/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+/// # ";
+/// # let options = netverdict::object::load::LoadOptions::new(&config);
+/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// # let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: x, namespace: shop},
+/// #  spec: {endpointSelector: {}, egress: [{toEndpoints: [{matchLabels: {component: apiserver}}]}]}}";
+/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(1), policy, &options);
+/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// // A policy with a rule to pods that have `component: apiserver`.
+/// let findings = lint::check(cluster.objects(), &cluster);
+/// assert!(findings.iter().any(|d| d.code.number() == 1024));
+/// ```
 #[must_use]
 pub fn check<'o>(
     objects: impl IntoIterator<Item = &'o Object>,

@@ -217,6 +217,15 @@ impl RecordedRequest {
 /// Reads one line: JSON, or text as `hubble observe` prints it. `None` for
 /// lines that hold no flow: blank ones, notices of nodes and agents.
 ///
+/// ```
+/// use netverdict_analysis::recorded::read_line;
+///
+/// let line = r#"{"flow": {"verdict": "DROPPED", "traffic_direction": "INGRESS",
+///   "source": {"namespace": "shop", "pod_name": "web"}, "destination": {"namespace": "shop", "pod_name": "db"},
+///   "l4": {"TCP": {"source_port": 40000, "destination_port": 5432}}}}"#;
+/// assert!(read_line(line).is_ok_and(|flow| flow.is_some()));
+/// ```
+///
 /// # Errors
 /// What is wrong with it.
 pub fn read_line(line: &str) -> Result<Option<RecordedFlow>, String> {

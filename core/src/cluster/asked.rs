@@ -180,6 +180,29 @@ impl AskedFlow {
     /// The answer; with `explained` every candidate, and the smallest change
     /// that turns the verdict round.
     ///
+    /// ```
+    /// use netverdict::cluster::AskedFlow;
+    /// use netverdict::source::Sources;
+    ///
+    /// # let config = netverdict::config::Config::default();
+    /// # let text = "
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+    /// # ---
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+    /// # ---
+    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+    /// # ";
+    /// # let options = netverdict::object::load::LoadOptions::new(&config);
+    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let asked = AskedFlow::parse(r#"{"from": "shop/web", "to": "shop/db", "port": "5432/TCP"}"#)?;
+    /// let answer = asked.answer(&cluster, &Sources::new(), false)?;
+    /// assert_eq!(serde_json::to_value(&answer).expect("JSON")["verdict"], "allow");
+    /// # Ok::<(), netverdict::cluster::AskError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`AskError::Malformed`], or [`AskError::Peer`] when an end is not found.
     pub fn answer(

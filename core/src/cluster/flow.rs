@@ -126,6 +126,32 @@ enum Subject<'p> {
 impl Cluster {
     /// What happens to a flow. A side has a policy when it is a pod or a
     /// workload, or the host with the host firewall on.
+    ///
+    /// ```
+    /// use netverdict::cluster::Flow;
+    ///
+    /// # let config = netverdict::config::Config::default();
+    /// # let text = "
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+    /// # ---
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+    /// # ---
+    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+    /// # ";
+    /// # let options = netverdict::object::load::LoadOptions::new(&config);
+    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
+    /// let ask = |port| {
+    ///     let (protocol, icmp_code) = (6, None);
+    ///     cluster.flow(&Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false })
+    /// };
+    /// assert!(ask(5432).overall.is_allowed());
+    /// assert!(!ask(80).overall.is_allowed());
+    /// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+    /// ```
     #[must_use]
     pub fn flow(&self, flow: &Flow<'_>) -> FlowAnswer {
         let egress = self.side(Direction::Egress, flow.from, flow.to, flow);

@@ -74,6 +74,26 @@ fn by_count(counts: BTreeMap<String, usize>) -> Vec<(String, usize)> {
 impl Cluster {
     /// How full policy maps are, and why. Endpoints without a policy are left
     /// out.
+    ///
+    /// ```
+    /// # use netverdict::cluster::Cluster;
+    /// # let config = netverdict::config::Config::default();
+    /// # let text = "
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+    /// # ---
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+    /// # ---
+    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+    /// # ";
+    /// # let options = netverdict::object::load::LoadOptions::new(&config);
+    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let forecast = cluster.forecast();
+    /// // Entries of each endpoint's map, which has room for 16,384 unless it is told otherwise.
+    /// assert!(forecast.maps.iter().all(|map| map.entries < 16_384));
+    /// ```
     #[must_use]
     pub fn forecast(&self) -> Forecast {
         let pods = || self.endpoints.iter().filter(|e| !e.host_network);

@@ -283,6 +283,19 @@ impl Cluster {
     }
 
     /// Adds an object or puts it in place of the one with its key.
+    ///
+    /// ```
+    /// use netverdict::object::load::{self, LoadOptions};
+    /// use netverdict::{cluster::{Cluster, ClusterOptions}, config::Config, source::SourceId};
+    ///
+    /// let config = Config::default();
+    /// let mut cluster = Cluster::new(config.clone(), ClusterOptions::default());
+    /// let text = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}";
+    /// for object in load::load(SourceId(0), text, &LoadOptions::new(&config)).into_objects() {
+    ///     cluster.upsert(object);
+    /// }
+    /// assert_eq!(cluster.endpoints().len(), 1);
+    /// ```
     pub fn upsert(&mut self, object: Object) {
         self.apply([Change::Upsert(Box::new(object))]);
     }

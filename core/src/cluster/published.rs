@@ -112,6 +112,31 @@ impl PublishedCluster {
 
     /// Applies changes of objects.
     ///
+    /// ```
+    /// use netverdict::cluster::{Change, ObjectKey, PublishedCluster};
+    ///
+    /// # let config = netverdict::config::Config::default();
+    /// # let text = "
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
+    /// # ---
+    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
+    /// # ---
+    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
+    /// # ";
+    /// # let options = netverdict::object::load::LoadOptions::new(&config);
+    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
+    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
+    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let policy = cluster.objects().last().map(ObjectKey::of).expect("an object");
+    /// let mut published = PublishedCluster::new(cluster)?;
+    /// let update = published.apply([Change::Remove(policy)])?;
+    /// // What to write into copies of the image, in this order, and what into policy maps.
+    /// assert!(update.whole || !update.writes.is_empty());
+    /// assert!(!update.maps.is_empty());
+    /// # Ok::<(), netverdict::compile::CompileError>(())
+    /// ```
+    ///
     /// # Errors
     /// When a policy does not fit into a table: nothing is to be written then,
     /// the last good table stays in force, and the next update is a whole one.

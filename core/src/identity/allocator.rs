@@ -220,6 +220,20 @@ pub struct MemoryAllocator {
 impl MemoryAllocator {
     /// An empty allocator for the configured cluster: numbers from 256 (or the
     /// cluster's first) for pods, from 1 in the two local scopes.
+    ///
+    /// ```
+    /// use netverdict::config::Config;
+    /// use netverdict::identity::{Allocator, MemoryAllocator};
+    /// use netverdict::label::{Label, LabelSet};
+    ///
+    /// let mut allocator = MemoryAllocator::new(&Config::default());
+    /// let labels: LabelSet = [Label::k8s("app", "web")].into_iter().collect();
+    /// let identity = allocator.allocate(&labels)?;
+    /// // The same labels are the same identity, wherever they come from.
+    /// assert_eq!(allocator.allocate(&labels)?, identity);
+    /// assert_eq!(allocator.labels(identity), Some(&labels));
+    /// # Ok::<(), netverdict::identity::AllocationError>(())
+    /// ```
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let shift = cluster_shift(config.max_connected_clusters);

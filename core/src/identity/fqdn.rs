@@ -36,6 +36,15 @@ impl NamePattern {
     /// Reads a `matchPattern`, or a `matchName`, which is a pattern without
     /// stars. `None` for what Cilium never registers: other characters, or
     /// more than 255 of them with the final dot.
+    ///
+    /// ```
+    /// use netverdict::identity::NamePattern;
+    ///
+    /// let pattern = NamePattern::new("*.example.com").expect("a pattern");
+    /// assert!(pattern.matches("api.example.com"));
+    /// // A star stands for one label's characters, and the dot is wanted.
+    /// assert!(!pattern.matches("example.com") && !pattern.matches("a.b.example.com"));
+    /// ```
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         if !is_all(text) && dotted(text).len() > MAX_LENGTH {

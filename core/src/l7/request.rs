@@ -27,6 +27,14 @@ impl Request {
 
     /// A request as people write it: `GET /docs`, `GET /docs host=example.com`.
     /// `None` when it is none; what the path looks like is not judged.
+    ///
+    /// ```
+    /// use netverdict::l7::Request;
+    ///
+    /// let request = Request::from_words("GET /docs?page=2 host=api.example.com").expect("a request");
+    /// assert_eq!((&*request.method(), &*request.path()), ("GET", "/docs?page=2"));
+    /// assert_eq!(request.host(), "api.example.com");
+    /// ```
     #[must_use]
     pub fn from_words(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();

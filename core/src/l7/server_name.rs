@@ -41,6 +41,14 @@ pub struct ServerNames {
 
 impl ServerNames {
     /// Reads names; without any nothing is restricted.
+    ///
+    /// ```
+    /// use netverdict::l7::ServerNames;
+    ///
+    /// let names = ServerNames::new(&["*.example.com".into()].into());
+    /// assert!(names.allows(Some("api.example.com")));
+    /// assert!(!names.allows(Some("example.org")) && !names.allows(None));
+    /// ```
     #[must_use]
     pub fn new(names: &BTreeSet<Arc<str>>) -> Self {
         let mut all = Self {

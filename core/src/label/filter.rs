@@ -170,6 +170,16 @@ impl LabelFilter {
     /// The default rules, and those of the agent's option `labels`, each
     /// `[source:][!]regex`; empty texts are passed over.
     ///
+    /// ```
+    /// use netverdict::label::{Label, LabelFilter};
+    ///
+    /// // A name says what is kept, and nothing else is.
+    /// let filter = LabelFilter::new(["app"])?;
+    /// assert!(filter.keeps(&Label::k8s("app", "web")));
+    /// assert!(!filter.keeps(&Label::k8s("version", "7")));
+    /// # Ok::<(), netverdict::label::FilterError>(())
+    /// ```
+    ///
     /// # Errors
     /// The first pattern that Cilium would refuse, or that cannot be compiled
     /// in bounded memory.

@@ -149,6 +149,15 @@ impl Label {
     /// Every text is a label (Cilium 1.20.2 pkg/labels/labels.go parseLabel):
     /// what stands before the first `:` is the source, what follows the first
     /// `=` the value.
+    ///
+    /// ```
+    /// use netverdict::label::Label;
+    ///
+    /// let label = Label::parse("k8s:app=web");
+    /// assert_eq!((label.source().as_str(), label.key(), label.value()), ("k8s", "app", "web"));
+    /// // Without a source it is from nowhere in particular.
+    /// assert_eq!(Label::parse("app=web").source().as_str(), "unspec");
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let (source, rest) = split_source(text);

@@ -91,6 +91,13 @@ impl LabelSet {
     /// The text that identifies the set: `source:key=value;` for every label,
     /// sorted by key. It is Cilium's key in the kvstore and of its local
     /// allocator (pkg/labels/labels.go SortedList).
+    ///
+    /// ```
+    /// use netverdict::label::{Label, LabelSet};
+    ///
+    /// let labels: LabelSet = [Label::k8s("tier", "db"), Label::k8s("app", "shop")].into_iter().collect();
+    /// assert_eq!(labels.canonical(), "k8s:app=shop;k8s:tier=db;");
+    /// ```
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut text = String::with_capacity(self.0.len() * 30);

@@ -108,6 +108,18 @@ pub struct Document {
 /// The outcome is that of Kubernetes' readers: documents are cut by
 /// k8s.io/apimachinery's rules and each is read by those of sigs.k8s.io/yaml.
 /// Errors come as the `result` of the document they concern.
+///
+/// ```
+/// use netverdict::source::SourceId;
+/// use netverdict::yaml;
+///
+/// let documents = yaml::read(SourceId(0), "a: 1\n---\nports: [80, 443]\n", &yaml::Limits::default());
+/// let second = documents[1].result.as_ref().expect("YAML");
+/// let ports = second.get("ports").expect("a field");
+/// assert_eq!(ports.items().len(), 2);
+/// // Every value knows its place, in bytes of the text.
+/// assert_eq!(ports.span.start, 16);
+/// ```
 #[must_use]
 pub fn read(source: SourceId, text: &str, limits: &Limits) -> Vec<Document> {
     let mut documents = Vec::new();
