@@ -261,14 +261,7 @@ fn answer(
         })
     };
     let (from, to) = (named(from)?, named(to)?);
-    Some(all.cluster().flow(&Flow {
-        from: &from,
-        to: &to,
-        protocol,
-        port,
-        icmp_code: None,
-        untracked_fragment: false,
-    }))
+    Some(all.cluster().flow(&Flow::new(&from, &to, protocol, port)))
 }
 
 /// What is different between two connections, by kind and terms.

@@ -202,14 +202,7 @@ fn compare(seed: u64, profile: Profile, config: &Config, seen: &mut Seen) {
             for protocol in [1, 2, 6, 17, 50, 58, 132, 253] {
                 let (first, last) = ports_of(protocol);
                 for port in ports.range(first..=last).copied().chain([first, last]) {
-                    let flow = Flow {
-                        from: &from,
-                        to: &to,
-                        protocol,
-                        port,
-                        icmp_code: None,
-                        untracked_fragment: false,
-                    };
+                    let flow = Flow::new(&from, &to, protocol, port);
                     let answer = cluster.flow(&flow);
                     let what = format!("{profile:?} {seed}: {from} → {to} {port}/{protocol}");
                     let at = (protocol, port);
@@ -371,14 +364,7 @@ fn differences_are_those_of_flows_and_no_others() {
                                 text: String::new(),
                                 target: same_in(target, cluster),
                             };
-                            cluster.flow(&Flow {
-                                from: &peer(from),
-                                to: &peer(to),
-                                protocol,
-                                port,
-                                icmp_code: None,
-                                untracked_fragment: false,
-                            })
+                            cluster.flow(&Flow::new(&peer(from), &peer(to), protocol, port))
                         };
                         let (was, is) = (ask(&before), ask(&after));
                         let open = |a: &netverdict::cluster::FlowAnswer| {

@@ -46,14 +46,7 @@ fn ways(text: &str, port: u16) -> Vec<(Vec<Step>, usize)> {
             cluster.peer("shop/web").unwrap(),
             cluster.peer("shop/db").unwrap(),
         );
-        let flow = Flow {
-            from: &from,
-            to: &to,
-            protocol: 6,
-            port,
-            icmp_code: None,
-            untracked_fragment: false,
-        };
+        let flow = Flow::new(&from, &to, 6, port);
         (
             cluster.flow(&flow).overall.is_allowed(),
             remedies(cluster, &flow),

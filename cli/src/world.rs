@@ -12,7 +12,7 @@ use crate::walk::places;
 use crate::what_if::WhatIfArgs;
 use anstream::eprintln;
 use clap::Args;
-use netverdict::cluster::{Change, Cluster, ClusterOptions, Endpoint};
+use netverdict::cluster::{Change, Cluster, ClusterOptions, Endpoint, ResolvedPolicy};
 use netverdict::diagnostic::Diagnostic;
 use netverdict::object::Object;
 use netverdict::object::load::{LoadOptions, Outcome, duplicates, load};
@@ -256,6 +256,26 @@ impl World {
     pub(crate) fn endpoint(&self, text: &str) -> Result<Arc<Endpoint>, Failure> {
         let found = self.cluster.find_endpoint(text);
         found.map_err(|d| self.not_found(&d))
+    }
+
+    /// The endpoint of a name, or a pod with labels that no file mentions.
+    pub(crate) fn workload(&mut self, text: &str) -> Result<Arc<Endpoint>, Failure> {
+        match text.contains('=') {
+            true => self.imagine(text),
+            false => self.endpoint(text),
+        }
+    }
+
+    /// What [`Self::workload`] finds, and its policy.
+    pub(crate) fn policy(
+        &mut self,
+        text: &str,
+    ) -> Result<(Arc<Endpoint>, Arc<ResolvedPolicy>), Failure> {
+        let endpoint = self.workload(text)?;
+        let policy = self.cluster.policy(&endpoint);
+        let policy =
+            policy.map_err(|e| Failure::new(format!("`{endpoint}` has no policy: {e}")))?;
+        Ok((endpoint, policy))
     }
 
     /// A diagnostic about an argument as a failure.

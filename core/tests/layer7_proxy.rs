@@ -44,14 +44,7 @@ fn outcome(
     sent: &Layer7<'_>,
 ) -> (Option<Layer7Outcome>, Option<Request>) {
     let (from, to) = (cluster.peer(from).unwrap(), cluster.peer(to).unwrap());
-    let flow = Flow {
-        from: &from,
-        to: &to,
-        protocol,
-        port,
-        icmp_code: None,
-        untracked_fragment: false,
-    };
+    let flow = Flow::new(&from, &to, protocol, port);
     let answer = cluster.layer7(&flow, &cluster.flow(&flow), sent, &Secrets::default());
     (answer.outcome, answer.request)
 }
@@ -257,14 +250,7 @@ fn addresses_are_reachable_from_the_answer_until_it_expires() {
     let reaches = |cluster: &Cluster| {
         let (from, to) = (cluster.peer("sandbox/agent").unwrap(), there.to_string());
         let to = cluster.peer(&to).unwrap();
-        let flow = Flow {
-            from: &from,
-            to: &to,
-            protocol: 6,
-            port: 443,
-            icmp_code: None,
-            untracked_fragment: false,
-        };
+        let flow = Flow::new(&from, &to, 6, 443);
         cluster.flow(&flow).overall.is_allowed()
     };
     let second = 1000;

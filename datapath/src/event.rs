@@ -73,15 +73,7 @@ impl Event {
         let (own, peer) = (u32_at(16), u32_at(20));
         let (source_identity, destination_identity) =
             if egress { (own, peer) } else { (peer, own) };
-        let match_type = match b[66] {
-            1 => MatchType::L3Only,
-            2 => MatchType::L3L4,
-            3 => MatchType::L4Only,
-            4 => MatchType::All,
-            5 => MatchType::L3Proto,
-            6 => MatchType::ProtoOnly,
-            _ => MatchType::None,
-        };
+        let match_type = MatchType::by_number(b[66]);
         let code = i16::from_ne_bytes([b[64], b[65]]);
         Self {
             time: began + Duration::from_nanos(nanoseconds),

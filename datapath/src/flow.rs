@@ -91,15 +91,8 @@ fn identity(number: u32) -> String {
 
 impl Event {
     fn match_type(&self) -> MatchType {
-        match self.answer.match_type() as u8 {
-            1 => MatchType::L3Only,
-            2 => MatchType::L3L4,
-            3 => MatchType::L4Only,
-            4 => MatchType::All,
-            5 => MatchType::L3Proto,
-            6 => MatchType::ProtoOnly,
-            _ => MatchType::None,
-        }
+        let number = usize::from(self.answer.match_type() as u8);
+        MatchType::EVERY.get(number).copied().unwrap_or_default()
     }
 
     /// What Hubble calls the verdict.

@@ -120,6 +120,24 @@ pub enum MatchType {
     ProtoOnly = 6,
 }
 
+impl MatchType {
+    /// The one with a number, as tables and the datapath's events have it;
+    /// `None` for numbers that mean nothing.
+    #[must_use]
+    #[inline]
+    pub const fn by_number(number: u8) -> Self {
+        match number {
+            1 => Self::L3Only,
+            2 => Self::L3L4,
+            3 => Self::L4Only,
+            4 => Self::All,
+            5 => Self::L3Proto,
+            6 => Self::ProtoOnly,
+            _ => Self::None,
+        }
+    }
+}
+
 /// What becomes of a packet: a verdict entry of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
@@ -231,15 +249,7 @@ impl Answer {
     #[must_use]
     #[inline]
     pub const fn match_type(&self) -> MatchType {
-        match self.0[6] {
-            1 => MatchType::L3Only,
-            2 => MatchType::L3L4,
-            3 => MatchType::L4Only,
-            4 => MatchType::All,
-            5 => MatchType::L3Proto,
-            6 => MatchType::ProtoOnly,
-            _ => MatchType::None,
-        }
+        MatchType::by_number(self.0[6])
     }
 
     /// The policy log cookie; 0 for none.

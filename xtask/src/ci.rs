@@ -16,7 +16,7 @@ use crate::job::{
     self, Job, Tally, cargo, cargo_test_line, command, go_test_line, root, run_tests,
 };
 use crate::layer7;
-use crate::{bpf, sanitize, supply_chain, testdata, wasm, worlds};
+use crate::{bpf, sanitize, side, supply_chain, testdata, wasm, worlds};
 use crate::{oracle, packages};
 
 /// Scenarios in the required conformance run.
@@ -96,53 +96,35 @@ pub(crate) fn kernel() -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// Go downloads and builds Cilium at the side of everything else.
-fn with_oracle(job: &mut Job, others: impl FnOnce(&mut Job)) {
-    let mut build = oracle::build();
-    let building = std::thread::spawn(move || {
-        let output = build.output().map_err(|e| format!("go: {e}"))?;
-        if output.status.success() {
-            return Ok(Tally::ONE);
-        }
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    });
-    others(job);
-    job.step("Cilium's engine: rest of the build", || {
-        building
-            .join()
-            .map_err(|_| "the build panicked".to_owned())?
-    });
-}
-
 /// The required checks. True when nothing failed.
 pub(crate) fn run() -> Result<bool, String> {
     let mut job = Job::default();
     job.step("tools", tools);
-    with_oracle(&mut job, |job| {
-        job.step("format", || check(cargo(&["fmt", "--all", "--check"])));
-        job.step("generated pages", || docs::run(true).map(|()| Tally::ONE));
-        job.step("C headers", || header::run(true).map(|()| Tally::ONE));
-        job.step("clippy", || {
-            let lint = |what: &[&str]| {
-                let mut clippy = cargo(&["clippy", "--quiet"]);
-                job::run(clippy.args(what).args(["--", "-D", "warnings"]))
-            };
-            let mut tally = lint(&["--workspace", "--all-targets"])?;
-            // `--all-targets` leaves out tests that are not run by default.
-            tally += lint(&["--package=netverdict-datapath", "--test=kernel"])?;
-            Ok(tally)
-        });
-        job.step("rustdoc", || {
-            let mut doc = cargo(&["doc", "--quiet", "--workspace", "--no-deps"]);
-            doc.env("RUSTDOCFLAGS", "-D warnings");
-            check(doc)
-        });
-        job.step("tests", || {
-            let mut test = cargo(&["test", "--workspace", "--no-fail-fast", "--"]);
-            // It has a step of its own.
-            run_tests(test.args(["--skip", NAIVE_TEST]), cargo_test_line)
-        });
+    let [oracle, package] = side::start([oracle::build(), wasm::build_apart()?]);
+    job.step("format", || check(cargo(&["fmt", "--all", "--check"])));
+    job.step("generated pages", || docs::run(true).map(|()| Tally::ONE));
+    job.step("C headers", || header::run(true).map(|()| Tally::ONE));
+    job.step("clippy", || {
+        let lint = |what: &[&str]| {
+            let mut clippy = cargo(&["clippy", "--quiet"]);
+            job::run(clippy.args(what).args(["--", "-D", "warnings"]))
+        };
+        let mut tally = lint(&["--workspace", "--all-targets"])?;
+        // `--all-targets` leaves out tests that are not run by default.
+        tally += lint(&["--package=netverdict-datapath", "--test=kernel"])?;
+        Ok(tally)
     });
+    job.step("rustdoc", || {
+        let mut doc = cargo(&["doc", "--quiet", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+        check(doc)
+    });
+    job.step("tests", || {
+        let mut test = cargo(&["test", "--workspace", "--no-fail-fast", "--"]);
+        // It has a step of its own.
+        run_tests(test.args(["--skip", NAIVE_TEST]), cargo_test_line)
+    });
+    job.step("Cilium's engine: rest of the build", || oracle.finish());
     job.step("tables in C, C++ and BPF", || {
         let arguments = ["-p", "netverdict-reference", "--test", "c_table"];
         let mut test = cargo(&["test"]);
@@ -151,7 +133,7 @@ pub(crate) fn run() -> Result<bool, String> {
     job.step("C ABI in C and C++", ffi::programs);
     job.step("Go", bindings::go);
     job.step("Python", bindings::python);
-    job.step("npm package", wasm::build);
+    job.step("npm package: rest of the build", || package.finish());
     job.step("npm package: tests", wasm::test);
     job.step("editor", editor::build);
     job.step("editor: a story in a browser", editor::story);

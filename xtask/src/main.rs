@@ -31,6 +31,7 @@ mod readme;
 mod rules;
 mod sanitize;
 mod scale;
+mod side;
 mod sizes;
 mod supply_chain;
 mod testdata;
@@ -74,6 +75,7 @@ usage: cargo xtask <job>
   supply-chain          licences, bans, sources, advisories (installs cargo-deny)
   scale                 20,000 policies and 60,000 identities, from files to a verdict and a table
   wasm                  the npm package: built into target/npm, measured and tested (needs Node)
+      --build             no tests
       --samples           also packed, and installed into the projects of npm/samples
   editor [--build]      that package, the editor on it in target/editor/dist, and its tests in Chromium (--build: no tests)
   soak                  everything that takes long
@@ -107,7 +109,13 @@ fn main() -> ExitCode {
             options(arguments, &known).and_then(|o| conformance::run(&o))
         }
         Some("fuzz") => fuzz::options(arguments).and_then(|run| fuzz::run(&run)),
-        Some("wasm") => options(arguments, &["--samples"]).and_then(|o| wasm::run(!o.is_empty())),
+        Some("wasm") => options(arguments, &["--build", "--samples"]).and_then(|o| {
+            wasm::run(match o.last() {
+                Some(("--build", _)) => wasm::Wanted::Package,
+                Some(_) => wasm::Wanted::Samples,
+                None => wasm::Wanted::Tests,
+            })
+        }),
         Some("editor") => options(arguments, &["--build"]).and_then(|o| editor::run(!o.is_empty())),
         Some("dist") => {
             options(arguments, &["--quick", "--try", "--keep", "--write"]).and_then(|o| {

@@ -50,13 +50,32 @@ pub(crate) fn package() -> PathBuf {
     target_folder().join("npm/netverdict")
 }
 
-/// Builds and tests, with `samples` also in projects that use it. True when
-/// nothing failed.
-pub(crate) fn run(with_samples: bool) -> Result<bool, String> {
+/// What is wanted of the job, beside the package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Nothing.
+    Package,
+    /// Its tests.
+    Tests,
+    /// Also tests in projects that use it.
+    Samples,
+}
+
+/// This program, building the package in a process of its own.
+pub(crate) fn build_apart() -> Result<Command, String> {
+    let mut program = Command::new(std::env::current_exe().map_err(|e| e.to_string())?);
+    program.args(["wasm", "--build"]).current_dir(root());
+    Ok(program)
+}
+
+/// Builds, and tests. True when nothing failed.
+pub(crate) fn run(wanted: Wanted) -> Result<bool, String> {
     let mut job = Job::default();
     job.step("npm package", build);
-    job.step("npm package: tests", test);
-    if with_samples {
+    if wanted != Wanted::Package {
+        job.step("npm package: tests", test);
+    }
+    if wanted == Wanted::Samples {
         job.step("npm package: samples and types", samples);
     }
     Ok(job.finish())

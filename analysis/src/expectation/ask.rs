@@ -293,14 +293,7 @@ impl Asker<'_, '_> {
             let Some(from) = end(self.cluster, peer) else {
                 continue;
             };
-            let flow = Flow {
-                from: &from,
-                to,
-                protocol,
-                port,
-                icmp_code: None,
-                untracked_fragment: false,
-            };
+            let flow = Flow::new(&from, to, protocol, port);
             let answer = self.cluster.flow(&flow);
             // Nobody can keep a pod's own node from it.
             let by_itself = answer.ingress.as_ref().is_some_and(|s| {
@@ -339,14 +332,7 @@ impl Asker<'_, '_> {
     fn exercise(&mut self, peer: &crate::peer::Peer, to: &Peer, closed: &PortSet) {
         let from = end(self.cluster, peer);
         if let (Some(from), Some((protocol, port))) = (from, closed.example()) {
-            let flow = Flow {
-                from: &from,
-                to,
-                protocol,
-                port,
-                icmp_code: None,
-                untracked_fragment: false,
-            };
+            let flow = Flow::new(&from, to, protocol, port);
             self.coverage.count(&self.cluster.explain(&flow), 1);
         }
     }
@@ -402,14 +388,7 @@ impl Asker<'_, '_> {
                     port,
                     code: None,
                 };
-                let flow = Flow {
-                    from: &from,
-                    to: &to,
-                    protocol,
-                    port,
-                    icmp_code: None,
-                    untracked_fragment: false,
-                };
+                let flow = Flow::new(&from, &to, protocol, port);
                 let answer = self.cluster.flow(&flow);
                 let mut failed = failed(&from, &to, &packet.to_string(), &answer);
                 failed.found = format!("{}, for instance", said(&answer.overall));

@@ -127,14 +127,9 @@ fn unmet(after: &Connectivity<'_>, need: &Need) -> Option<Unmet> {
         Some(Unmet { need, found, rules })
     };
     let asked = |(protocol, port): (u8, u16)| {
-        after.cluster().flow(&Flow {
-            from: &need.from,
-            to: &need.to,
-            protocol,
-            port,
-            icmp_code: None,
-            untracked_fragment: false,
-        })
+        after
+            .cluster()
+            .flow(&Flow::new(&need.from, &need.to, protocol, port))
     };
     let deciding = |answer: &netverdict::cluster::FlowAnswer| {
         let sides = [&answer.egress, &answer.ingress].into_iter().flatten();

@@ -48,6 +48,12 @@ fn line(from: &str, to: &str, port: u16, more: &str) -> String {
     )
 }
 
+fn is_allowed(cluster: &Cluster, from: &str, to: &str, port: u16) -> bool {
+    let (from, to) = (cluster.peer(from).unwrap(), cluster.peer(to).unwrap());
+    let flow = netverdict::cluster::Flow::new(&from, &to, 6, port);
+    cluster.flow(&flow).overall.is_allowed()
+}
+
 fn pod(namespace: &str, name: &str) -> String {
     format!(r#"{{"namespace":"{namespace}","pod_name":"{name}-6d9c7b5f48-x2k8q"}}"#)
 }
@@ -97,15 +103,7 @@ fn what_was_recorded_is_allowed_and_nothing_else_opens() {
         );
         assert!(yaml.contains("# shop/web: 1 flows"), "{yaml}");
         // What was not recorded is closed now.
-        let closed = netverdict::cluster::Flow {
-            from: &cluster.peer("shop/web").unwrap(),
-            to: &cluster.peer("shop/worker").unwrap(),
-            protocol: 6,
-            port: 9090,
-            icmp_code: None,
-            untracked_fragment: false,
-        };
-        assert!(!cluster.flow(&closed).overall.is_allowed());
+        assert!(!is_allowed(&cluster, "shop/web", "shop/worker", 9090));
     }
 }
 
@@ -226,15 +224,7 @@ spec:
         "{}",
         generated.yaml()
     );
-    let flow = netverdict::cluster::Flow {
-        from: &cluster.peer("shop/worker").unwrap(),
-        to: &cluster.peer("shop/api").unwrap(),
-        protocol: 6,
-        port: 1,
-        icmp_code: None,
-        untracked_fragment: false,
-    };
-    assert!(cluster.flow(&flow).overall.is_allowed());
+    assert!(is_allowed(&cluster, "shop/worker", "shop/api", 1));
 }
 
 /// The connections of one cluster, asked of another that has its workloads.
@@ -355,15 +345,7 @@ fn a_connection_that_was_taken_out_is_closed() {
         };
         let generated = generate(&cluster, &asked.needs, &scope);
         let proof = prove(&mut cluster, &asked.needs, &generated, SourceId(1));
-        let closed = netverdict::cluster::Flow {
-            from: &cluster.peer("shop/web").unwrap(),
-            to: &cluster.peer("shop/worker").unwrap(),
-            protocol: 6,
-            port: 9090,
-            icmp_code: None,
-            untracked_fragment: false,
-        };
-        assert!(!cluster.flow(&closed).overall.is_allowed());
+        assert!(!is_allowed(&cluster, "shop/web", "shop/worker", 9090));
         if kind == Kind::Cilium {
             assert!(proof.is_complete(), "{proof:?}\n{}", generated.yaml());
         } else {

@@ -140,7 +140,7 @@ impl<'c> Crowd<'c> {
             groups: groups.collect(),
             of_rule,
             by_identity,
-            stays: same(&before.endpoints, cluster.endpoints()) && before.without == without,
+            stays: cluster.has_endpoints(&before.endpoints) && before.without == without,
             without,
         }
     }
@@ -227,11 +227,6 @@ impl<'c> Crowd<'c> {
         });
         format!("`{}`", labels.unwrap_or_else(|| id.to_string()))
     }
-}
-
-/// The same endpoints.
-pub(super) fn same(old: &[Arc<Endpoint>], new: &[Arc<Endpoint>]) -> bool {
-    old.len() == new.len() && old.iter().zip(new).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 pub(super) fn address(rule: &Arc<Rule>) -> usize {

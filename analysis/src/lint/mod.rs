@@ -151,7 +151,7 @@ impl Linter {
     #[must_use]
     pub fn together(&mut self, cluster: &Cluster) -> Vec<Diagnostic> {
         // Beside an object only the endpoints count.
-        let mut before = match crowd::same(&self.endpoints, cluster.endpoints()) {
+        let mut before = match cluster.has_endpoints(&self.endpoints) {
             true => std::mem::take(&mut self.objects),
             false => HashMap::new(),
         };

@@ -42,15 +42,7 @@ enum MapFormat {
 /// Prints it.
 pub(crate) fn run(args: &MapArgs) -> Result<Exit, Failure> {
     let mut world = args.world.open()?;
-    let endpoint = if args.workload.contains('=') {
-        world.imagine(&args.workload)?
-    } else {
-        world.endpoint(&args.workload)?
-    };
-    let policy = world
-        .cluster
-        .policy(&endpoint)
-        .map_err(|e| Failure::new(format!("`{endpoint}` has no policy: {e}")))?;
+    let (_, policy) = world.policy(&args.workload)?;
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     match args.output {
         MapFormat::Json => {

@@ -19,11 +19,7 @@ pub(crate) struct ProxyArgs {
 /// Prints it.
 pub(crate) fn run(args: &ProxyArgs) -> Result<Exit, Failure> {
     let mut world = args.world.open()?;
-    let endpoint = if args.workload.contains('=') {
-        world.imagine(&args.workload)?
-    } else {
-        world.endpoint(&args.workload)?
-    };
+    let endpoint = world.workload(&args.workload)?;
     // Secrets are left to Envoy's discovery: it is sent their names.
     let secrets = Secrets::default();
     let policy = world

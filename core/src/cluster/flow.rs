@@ -28,7 +28,21 @@ pub struct Flow<'p> {
     pub untracked_fragment: bool,
 }
 
-impl Flow<'_> {
+impl<'p> Flow<'p> {
+    /// The first packet of a connection to a port; of ICMP, a message of that
+    /// type and any code.
+    #[must_use]
+    pub const fn new(from: &'p Peer, to: &'p Peer, protocol: u8, port: u16) -> Self {
+        Self {
+            from,
+            to,
+            protocol,
+            port,
+            icmp_code: None,
+            untracked_fragment: false,
+        }
+    }
+
     /// What one side is asked about it, given the identity of the other.
     pub(super) fn question(&self, direction: Direction, peer: NumericIdentity) -> Question {
         Question {

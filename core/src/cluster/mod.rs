@@ -375,6 +375,13 @@ impl Cluster {
         &self.endpoints
     }
 
+    /// Whether its endpoints are these very ones: none came, went or changed.
+    #[must_use]
+    pub fn has_endpoints(&self, known: &[Arc<Endpoint>]) -> bool {
+        let same = |(a, b)| Arc::ptr_eq(a, b);
+        known.len() == self.endpoints.len() && known.iter().zip(&self.endpoints).all(same)
+    }
+
     /// The services that `toServices` can name, by namespace and name.
     #[must_use]
     pub fn services(&self) -> &[Service] {

@@ -54,11 +54,7 @@ impl Memory {
         port_names.extend(cluster.named_ports.names().cloned());
         let cidr_groups: Vec<String> = cidr_groups(cluster).map(str::to_owned).collect();
         let known = self.around.take();
-        let same = |(a, b): (&Arc<Endpoint>, &Arc<Endpoint>)| Arc::ptr_eq(a, b);
-        let known = known.filter(|known| {
-            let (old, new) = (&known.endpoints, &cluster.endpoints);
-            old.len() == new.len() && old.iter().zip(new).all(same)
-        });
+        let known = known.filter(|known| cluster.has_endpoints(&known.endpoints));
         let stays = known.as_ref().is_some_and(|known| {
             known.namespaces == namespaces
                 && known.port_names == port_names

@@ -534,14 +534,7 @@ fn predict(
         cluster.peer(&text).map_err(|d| d.message.clone())
     };
     let (from, to) = (peer(from)?, peer(to)?);
-    let answer = cluster.flow(&Flow {
-        from: &from,
-        to: &to,
-        protocol: 6,
-        port,
-        icmp_code: None,
-        untracked_fragment: false,
-    });
+    let answer = cluster.flow(&Flow::new(&from, &to, 6, port));
     if open != answer.overall.is_allowed() {
         return Err(format!("reach and verdict differ: {from} → {to}:{port}").into());
     }

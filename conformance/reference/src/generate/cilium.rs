@@ -1,6 +1,6 @@
 //! CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy.
 
-use super::world::{GROUPS, NAMES, PREFIXES};
+use super::world::{GROUPS, PREFIXES};
 use super::{Draw, Profile};
 use netverdict::rule::Direction;
 use serde_json::{Map, Value, json};
@@ -377,14 +377,7 @@ impl Draw<'_> {
             }
         }
         (0..self.dice.between(1, 2))
-            .map(|_| {
-                let name = self.dice.pick(&NAMES);
-                if name.contains('*') {
-                    json!({"matchPattern": name})
-                } else {
-                    json!({"matchName": name})
-                }
-            })
+            .map(|_| self.name_rule())
             .collect()
     }
 }

@@ -269,15 +269,17 @@ impl Draw<'_> {
 
     fn dns_rules(&mut self) -> Value {
         let count = self.dice.one(&[1, 2]);
-        (0..count)
-            .map(|_| {
-                let name = self.dice.pick(&NAMES);
-                if name.contains('*') {
-                    json!({"matchPattern": name})
-                } else {
-                    json!({"matchName": name})
-                }
-            })
-            .collect()
+        (0..count).map(|_| self.name_rule()).collect()
+    }
+
+    /// A rule of `toFQDNs` or of `rules.dns`.
+    pub(super) fn name_rule(&mut self) -> Value {
+        let name = self.dice.pick(&NAMES);
+        let field = if name.contains('*') {
+            "matchPattern"
+        } else {
+            "matchName"
+        };
+        json!({field: name})
     }
 }

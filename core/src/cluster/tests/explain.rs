@@ -3,14 +3,7 @@ use crate::explain::{ChangeKind, Fate};
 
 fn explained(c: &Cluster, from: &str, to: &str, port: u16) -> FlowExplanation {
     let (from, to) = (c.peer(from).unwrap(), c.peer(to).unwrap());
-    c.explain(&Flow {
-        from: &from,
-        to: &to,
-        protocol: 6,
-        port,
-        icmp_code: None,
-        untracked_fragment: false,
-    })
+    c.explain(&Flow::new(&from, &to, 6, port))
 }
 
 #[test]

@@ -17,14 +17,7 @@ fn world(policies: &[String]) -> Cluster {
 
 fn sent(cluster: &Cluster, to: &str, port: u16, sent: &Layer7<'_>) -> Layer7Answer {
     let (from, to) = (cluster.peer("prod/web").unwrap(), cluster.peer(to).unwrap());
-    let flow = Flow {
-        from: &from,
-        to: &to,
-        protocol: 6,
-        port,
-        icmp_code: None,
-        untracked_fragment: false,
-    };
+    let flow = Flow::new(&from, &to, 6, port);
     cluster.layer7(&flow, &cluster.flow(&flow), sent, &Secrets::default())
 }
 

@@ -30,14 +30,7 @@ fn with(yaml: &str, options: ClusterOptions) -> Cluster {
 
 fn ask(cluster: &Cluster, from: &str, to: &str, protocol: u8, port: u16) -> FlowAnswer {
     let (from, to) = (cluster.peer(from).unwrap(), cluster.peer(to).unwrap());
-    cluster.flow(&Flow {
-        from: &from,
-        to: &to,
-        protocol,
-        port,
-        icmp_code: None,
-        untracked_fragment: false,
-    })
+    cluster.flow(&Flow::new(&from, &to, protocol, port))
 }
 
 fn tcp(cluster: &Cluster, from: &str, to: &str, port: u16) -> String {

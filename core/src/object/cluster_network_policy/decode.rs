@@ -5,7 +5,7 @@ use super::{
     ClusterNetworkPolicy, ClusterPolicyKind, ClusterPolicyPeer, ClusterPolicyProtocol,
     ClusterPolicyRule, DestinationPort, NamespacedPods, Transport,
 };
-use crate::object::decode::{Decode, Decoder};
+use crate::object::decode::{Decode, Decoder, Fields};
 use crate::object::{LabelSelector, meta};
 use crate::source::{Span, Spanned};
 use crate::yaml::Node;
@@ -91,28 +91,30 @@ impl Decode for Subject {
 }
 
 fn ingress_rule(node: &Node, decoder: &mut Decoder) -> ClusterPolicyRule {
-    decoder.fields(node, |f| ClusterPolicyRule {
-        span: f.span(),
-        path: f.path().to_owned(),
-        name: f.free_text("name").unwrap_or_default().value,
-        action: f.get("action"),
-        peers: f
-            .with("from", |n, d| d.list(n, ingress_peer))
-            .unwrap_or_default(),
-        protocols: f.get("protocols"),
+    rule(node, decoder, ("from", ingress_peer), |f| {
+        f.get("protocols")
     })
 }
 
 fn egress_rule(node: &Node, decoder: &mut Decoder) -> ClusterPolicyRule {
+    rule(node, decoder, ("to", egress_peer), |f| f.get("protocols"))
+}
+
+/// An element of `ingress` or `egress`: the field of its peers and what is read
+/// of each, and how its ports are read.
+pub(super) fn rule(
+    node: &Node,
+    decoder: &mut Decoder,
+    (peers, peer): (&'static str, fn(&Node, &mut Decoder) -> ClusterPolicyPeer),
+    protocols: impl FnOnce(&mut Fields<'_, '_>) -> Vec<ClusterPolicyProtocol>,
+) -> ClusterPolicyRule {
     decoder.fields(node, |f| ClusterPolicyRule {
         span: f.span(),
         path: f.path().to_owned(),
         name: f.free_text("name").unwrap_or_default().value,
         action: f.get("action"),
-        peers: f
-            .with("to", |n, d| d.list(n, egress_peer))
-            .unwrap_or_default(),
-        protocols: f.get("protocols"),
+        peers: f.with(peers, |n, d| d.list(n, peer)).unwrap_or_default(),
+        protocols: protocols(f),
     })
 }
 

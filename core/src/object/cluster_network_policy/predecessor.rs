@@ -6,13 +6,13 @@
 //! `portNumber` or `portRange` the port of its protocol, `namedPort`
 //! `destinationNamedPort`. Actions keep their text (`Allow`).
 
-use super::decode::{Subject, egress_peer, ingress_peer, policy_status};
+use super::decode::{Subject, egress_peer, ingress_peer, policy_status, rule};
 use super::{
     ClusterNetworkPolicy, ClusterPolicyKind, ClusterPolicyProtocol, ClusterPolicyRule,
     DestinationPort, Transport,
 };
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::object::decode::{Decode, Decoder};
+use crate::object::decode::{Decode, Decoder, Fields};
 use crate::source::Spanned;
 use crate::yaml::Node;
 
@@ -94,29 +94,15 @@ fn spec(node: &Node, decoder: &mut Decoder, kind: ClusterPolicyKind) -> Spec {
 }
 
 fn ingress_rule(node: &Node, decoder: &mut Decoder) -> ClusterPolicyRule {
-    decoder.fields(node, |f| ClusterPolicyRule {
-        span: f.span(),
-        path: f.path().to_owned(),
-        name: f.free_text("name").unwrap_or_default().value,
-        action: f.get("action"),
-        peers: f
-            .with("from", |n, d| d.list(n, ingress_peer))
-            .unwrap_or_default(),
-        protocols: f.with("ports", |n, d| d.list(n, port)).unwrap_or_default(),
-    })
+    rule(node, decoder, ("from", ingress_peer), ports)
 }
 
 fn egress_rule(node: &Node, decoder: &mut Decoder) -> ClusterPolicyRule {
-    decoder.fields(node, |f| ClusterPolicyRule {
-        span: f.span(),
-        path: f.path().to_owned(),
-        name: f.free_text("name").unwrap_or_default().value,
-        action: f.get("action"),
-        peers: f
-            .with("to", |n, d| d.list(n, egress_peer))
-            .unwrap_or_default(),
-        protocols: f.with("ports", |n, d| d.list(n, port)).unwrap_or_default(),
-    })
+    rule(node, decoder, ("to", egress_peer), ports)
+}
+
+fn ports(f: &mut Fields<'_, '_>) -> Vec<ClusterPolicyProtocol> {
+    f.with("ports", |n, d| d.list(n, port)).unwrap_or_default()
 }
 
 /// An element of `ports`.
