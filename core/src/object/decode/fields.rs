@@ -7,6 +7,7 @@ use super::{Decode, Decoder, FIELD_CASE, UNKNOWN_FIELD};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Node};
+use smallvec::SmallVec;
 
 /// Hardly any type has more fields.
 const MOST: usize = 16;
@@ -16,7 +17,7 @@ const MOST: usize = 16;
 pub struct Fields<'n, 'd> {
     node: &'n Node,
     decoder: &'d mut Decoder,
-    known: Vec<&'static str>,
+    known: SmallVec<[&'static str; MOST]>,
     foreign: Vec<(&'static [&'static str], &'static str)>,
     partial: bool,
 }
@@ -26,7 +27,7 @@ impl<'n, 'd> Fields<'n, 'd> {
         Self {
             node,
             decoder,
-            known: Vec::with_capacity(MOST),
+            known: SmallVec::new(),
             foreign: Vec::new(),
             partial: false,
         }
@@ -89,7 +90,7 @@ impl<'n, 'd> Fields<'n, 'd> {
 
     /// Fields that the type has and that are not looked into.
     pub fn ignore(&mut self, names: &[&'static str]) {
-        self.known.extend(names);
+        self.known.extend_from_slice(names);
     }
 
     /// Fields that people write here although the type does not have them,

@@ -1,6 +1,7 @@
 //! Layer-7 rules, server names and listeners of ports.
 
 use super::codes::*;
+use super::path::Path;
 use super::ports::has_dns_rules;
 use super::{Checker, MemberList};
 use crate::object::cilium::{HttpRule, L7Rules, PolicyMember, PortProtocol, PortRule};
@@ -18,12 +19,13 @@ impl Checker<'_> {
         let Some((first, first_rules)) = rules.first() else {
             return;
         };
-        let at = |i: &usize| format!("{}.toPorts[{i}].rules", member.path);
+        let whole = Path::Whole(&member.path);
+        let at = |i: &usize| whole.element("toPorts", *i);
         if list.host && list.ingress {
             self.report(
                 L7_HOST,
                 first_rules.span,
-                at(first),
+                at(first).field("rules"),
                 "layer-7 rules do not work for what reaches nodes",
                 "restrict nodes by peers and ports alone",
             );
@@ -32,7 +34,7 @@ impl Checker<'_> {
             self.report(
                 L7_DISABLED,
                 first_rules.span,
-                at(first),
+                at(first).field("rules"),
                 "layer-7 rules need the proxy, which is switched off",
                 "the agent needs `enable-l7-proxy`, which is its default",
             );
@@ -44,7 +46,7 @@ impl Checker<'_> {
                 self.report(
                     L7_DIRECTION,
                     rules.span,
-                    format!("{}.dns", at(i)),
+                    at(i).field("rules.dns"),
                     "DNS rules are for egress only",
                     "restrict the queries of the clients, in their egress rules",
                 );
@@ -53,7 +55,7 @@ impl Checker<'_> {
                 self.report(
                     L7_HOST,
                     rules.span,
-                    format!("{}.http", at(i)),
+                    at(i).field("rules.http"),
                     "HTTP rules do not work for what nodes send",
                     "restrict nodes by peers and ports, or by DNS rules",
                 );
@@ -63,16 +65,16 @@ impl Checker<'_> {
 
     /// The checks of `PortRule.sanitize` before it looks at the ports. (It
     /// refuses DNS rules on ingress here once more.)
-    pub(super) fn before_ports(&mut self, rule: &PortRule, path: &str) {
+    pub(super) fn before_ports(&mut self, rule: &PortRule, path: &Path<'_>) {
         let Some(first) = rule.server_names.first() else {
             return;
         };
-        let path = format!("{path}.serverNames");
+        let path = path.field("serverNames");
         if has_rules(rule) && rule.terminating_tls.is_none() {
             self.report(
                 SERVER_NAMES_L7,
                 first.span,
-                path.clone(),
+                path,
                 "`serverNames` with layer-7 rules need `terminatingTLS`",
                 "without decryption the proxy sees the server name and nothing behind it; drop one of the two",
             );
@@ -89,7 +91,7 @@ impl Checker<'_> {
     }
 
     /// The check of `PortRule.sanitize` on each port.
-    pub(super) fn l7_on_port(&mut self, rule: &PortRule, port: &PortProtocol, path: &str) {
+    pub(super) fn l7_on_port(&mut self, rule: &PortRule, port: &PortProtocol, path: &Path<'_>) {
         if !has_rules(rule) {
             return;
         }
@@ -104,7 +106,7 @@ impl Checker<'_> {
             let problem = self.problem(
                 L7_PROTOCOL,
                 span,
-                format!("{path}.protocol"),
+                path.field("protocol"),
                 message,
                 "without a protocol every one is meant, and HTTP goes over TCP only",
             );
@@ -118,14 +120,14 @@ impl Checker<'_> {
             Ok(Port::Number(0)) => self.report(
                 L7_PORT_ZERO,
                 port.port.span,
-                format!("{path}.port"),
+                path.field("port"),
                 "layer-7 rules need a port, and 0 is every port",
                 "give the port the service listens on",
             ),
             Ok(Port::Number(number)) if has_dns_rules(rule) && number != 53 => self.report(
                 DNS_PORT,
                 port.port.span,
-                format!("{path}.port"),
+                path.field("port"),
                 format!("DNS rules on port {number}"),
                 "Cilium allows it; DNS servers listen on port 53",
             ),
@@ -134,14 +136,14 @@ impl Checker<'_> {
     }
 
     /// The checks of `PortRule.sanitize` after the ports.
-    pub(super) fn after_ports(&mut self, rule: &PortRule, path: &str, list: MemberList) {
+    pub(super) fn after_ports(&mut self, rule: &PortRule, path: &Path<'_>, list: MemberList) {
         if let Some(listener) = &rule.listener {
-            let path = format!("{path}.listener");
+            let path = path.field("listener");
             if list.ingress {
                 self.report(
                     LISTENER_INGRESS,
                     listener.span,
-                    path.clone(),
+                    path,
                     "listeners are for egress only",
                     "redirect the clients in their egress rules",
                 );
@@ -150,7 +152,7 @@ impl Checker<'_> {
                 self.report(
                     LISTENER_L7,
                     listener.span,
-                    path.clone(),
+                    path,
                     "a listener and layer-7 rules stand in one element",
                     "the listener's own configuration decides about requests; drop one of the two",
                 );
@@ -159,7 +161,7 @@ impl Checker<'_> {
                 self.report(
                     LISTENER_CONFIG,
                     listener.span,
-                    format!("{path}.envoyConfig"),
+                    path.field("envoyConfig"),
                     "the listener has no `envoyConfig`",
                     "the agent crashes on it; name the CiliumEnvoyConfig that defines the listener",
                 );
@@ -168,26 +170,26 @@ impl Checker<'_> {
         if has_rules(rule)
             && let Some(rules) = &rule.rules
         {
-            self.l7_rules(rules, rule, &format!("{path}.rules"));
+            self.l7_rules(rules, rule, &path.field("rules"));
         }
     }
 
     /// `L7Rules.sanitize`.
-    fn l7_rules(&mut self, rules: &L7Rules, rule: &PortRule, path: &str) {
+    fn l7_rules(&mut self, rules: &L7Rules, rule: &PortRule, path: &Path<'_>) {
         for (i, http) in rules.http.iter().flatten().enumerate() {
-            self.http_rule(http, &format!("{path}.http[{i}]"));
+            self.http_rule(http, &path.element("http", i));
         }
         if rules.dns.is_some() && rule.ports.is_empty() {
             self.report(
                 DNS_PORTS,
                 rules.span,
-                format!("{path}.dns"),
+                path.field("dns"),
                 "DNS rules need a port",
                 "add `ports: [{port: \"53\", protocol: ANY}]`",
             );
         }
         for (i, dns) in rules.dns.iter().flatten().enumerate() {
-            self.fqdn(dns, &format!("{path}.dns[{i}]"), true);
+            self.fqdn(dns, &path.element("dns", i), true);
         }
         if rules.http.is_some() && rules.dns.is_some() {
             self.report(
@@ -201,11 +203,11 @@ impl Checker<'_> {
     }
 
     /// `PortRuleHTTP.Sanitize`.
-    fn http_rule(&mut self, rule: &HttpRule, path: &str) {
-        self.expression(&rule.path, &format!("{path}.path"));
-        self.expression(&rule.method, &format!("{path}.method"));
+    fn http_rule(&mut self, rule: &HttpRule, path: &Path<'_>) {
+        self.expression(&rule.path, &path.field("path"));
+        self.expression(&rule.method, &path.field("method"));
         for (i, header) in rule.header_matches.iter().enumerate() {
-            let path = format!("{path}.headerMatches[{i}]");
+            let path = path.element("headerMatches", i);
             let Some(header) = header else {
                 self.report(
                     HEADER_NAME,
@@ -220,7 +222,7 @@ impl Checker<'_> {
                 self.report(
                     HEADER_NAME,
                     header.span,
-                    format!("{path}.name"),
+                    path.field("name"),
                     "a header match needs the header's name",
                     "set `name`",
                 );
@@ -230,7 +232,7 @@ impl Checker<'_> {
                 self.report_text(
                     HEADER_ACTION,
                     &header.mismatch,
-                    format!("{path}.mismatch"),
+                    path.field("mismatch"),
                     format!("there is no mismatch action `{}`", header.mismatch.value),
                     "the actions are `LOG`, `ADD`, `DELETE` and `REPLACE`; without one the request is refused",
                 );
@@ -239,7 +241,7 @@ impl Checker<'_> {
                 self.report(
                     HEADER_SECRET,
                     header.span,
-                    format!("{path}.secret.name"),
+                    path.field("secret.name"),
                     "the secret has no name",
                     "set `secret.name`",
                 );
@@ -247,7 +249,7 @@ impl Checker<'_> {
         }
     }
 
-    fn expression(&mut self, text: &Spanned<String>, path: &str) {
+    fn expression(&mut self, text: &Spanned<String>, path: &Path<'_>) {
         if let Err(error) = regex::check(&text.value) {
             let help = format!("{} (at character {})", error.message, error.offset);
             let message = format!("`{}` is no regular expression", text.value);

@@ -11,6 +11,7 @@
 
 pub mod codes;
 mod l7;
+mod path;
 mod peers;
 mod ports;
 mod selectors;
@@ -25,6 +26,7 @@ use crate::object::cilium::{CiliumPolicy, PolicyMember, PolicySpec};
 use crate::object::{Head, template};
 use crate::source::{Span, Spanned};
 use codes::*;
+use path::Path;
 
 /// Checks a policy as the agent does.
 #[must_use]
@@ -209,7 +211,7 @@ impl Checker<'_> {
                 self.report(
                     TWO_SUBJECTS,
                     nodes.span,
-                    format!("{}.nodeSelector", spec.path),
+                    Path::Whole(&spec.path).field("nodeSelector"),
                     "the rule has both `endpointSelector` and `nodeSelector`",
                     "make it two rules under `specs`",
                 );
@@ -217,14 +219,16 @@ impl Checker<'_> {
             _ => {}
         }
         if let Some(selector) = &spec.endpoint_selector {
-            let path = format!("{}.endpointSelector", spec.path);
+            let whole = Path::Whole(&spec.path);
+            let path = whole.field("endpointSelector");
             self.selector(selector, &path);
             if !clusterwide {
                 self.subject_namespace(selector, &path);
             }
         }
         if let Some(selector) = &spec.node_selector {
-            let path = format!("{}.nodeSelector", spec.path);
+            let whole = Path::Whole(&spec.path);
+            let path = whole.field("nodeSelector");
             self.selector(selector, &path);
             if !clusterwide {
                 self.report(
@@ -272,12 +276,13 @@ impl Checker<'_> {
         self.peers(member, list);
         self.l7_support(member, list);
         if let Some(first) = member.icmps.first() {
-            let path = format!("{}.icmps", member.path);
+            let whole = Path::Whole(&member.path);
+            let path = whole.field("icmps");
             if !self.config.icmp_rules {
                 self.report(
                     ICMP_DISABLED,
                     first.span,
-                    path.clone(),
+                    path,
                     "ICMP rules are switched off",
                     "the agent needs `enable-icmp-rules`, which is its default",
                 );
@@ -294,13 +299,17 @@ impl Checker<'_> {
             }
         }
         for (i, rule) in member.to_ports.iter().enumerate() {
-            self.port_rule(rule, &format!("{}.toPorts[{i}]", member.path), list);
+            self.port_rule(rule, &Path::Whole(&member.path).element("toPorts", i), list);
         }
         for (i, rule) in member.icmps.iter().enumerate() {
-            self.icmp_rule(rule, &format!("{}.icmps[{i}]", member.path));
+            self.icmp_rule(rule, &Path::Whole(&member.path).element("icmps", i));
         }
         for (i, fqdn) in member.fqdns.iter().enumerate() {
-            self.fqdn(fqdn, &format!("{}.toFQDNs[{i}]", member.path), false);
+            self.fqdn(
+                fqdn,
+                &Path::Whole(&member.path).element("toFQDNs", i),
+                false,
+            );
         }
         self.idle_member(member, list);
     }

@@ -1,6 +1,7 @@
 //! The peers of a member: their kinds, prefixes and groups.
 
 use super::codes::*;
+use super::path::Path;
 use super::{Checker, MemberList};
 use crate::diagnostic::Diagnostic;
 use crate::object::cidr::{self, CidrError};
@@ -28,7 +29,8 @@ impl Checker<'_> {
                     .push(problem.label(first_span, format!("`{first}`")));
             }
         }
-        let at = |name: &str, i: usize| format!("{}.{}[{i}]", member.path, field(name, list));
+        let whole = Path::Whole(&member.path);
+        let at = |list_of: &'static str, i| whole.peer(direction(list), list_of, i);
         if let Some(node) = member.nodes.iter().flatten().next()
             && !self.config.node_selector_labels
         {
@@ -96,7 +98,7 @@ impl Checker<'_> {
             self.report(
                 SERVICES_IN_DENY,
                 service.span,
-                format!("{}.toServices", member.path),
+                Path::Whole(&member.path).field("toServices"),
                 "Cilium never translates `toServices` of a deny rule",
                 "the member denies nothing, or with `toPorts` denies these ports to everybody; select the backends with `toEndpoints` or `toCIDR`",
             );
@@ -108,7 +110,7 @@ impl Checker<'_> {
             self.report_text(
                 AUTH_MODE,
                 mode,
-                format!("{}.authentication.mode", member.path),
+                Path::Whole(&member.path).field("authentication.mode"),
                 format!("there is no authentication mode `{}`", mode.value),
                 "the modes are `disabled`, `required` and `test-always-fail`; anything else counts as none",
             );
@@ -116,7 +118,7 @@ impl Checker<'_> {
     }
 
     /// `CIDR.sanitize`: a prefix, or a single address.
-    fn cidr(&mut self, text: &Spanned<String>, path: &str, translated: bool) {
+    fn cidr(&mut self, text: &Spanned<String>, path: &Path<'_>, translated: bool) {
         match cidr::parse_prefix(&text.value) {
             Ok(prefix) => return self.host_bits(text, &prefix, path),
             Err(_) if cidr::parse_addr(&text.value).is_ok() => return,
@@ -140,7 +142,7 @@ impl Checker<'_> {
         &self,
         code: crate::diagnostic::Code,
         text: &Spanned<String>,
-        path: &str,
+        path: &Path<'_>,
     ) -> Diagnostic {
         let message = if text.value.is_empty() {
             "the CIDR is empty".to_owned()
@@ -184,7 +186,7 @@ impl Checker<'_> {
         }
     }
 
-    fn host_bits(&mut self, text: &Spanned<String>, prefix: &IpNet, path: &str) {
+    fn host_bits(&mut self, text: &Spanned<String>, prefix: &IpNet, path: &Path<'_>) {
         if !cidr::has_host_bits(prefix) {
             return;
         }
@@ -202,7 +204,7 @@ impl Checker<'_> {
     }
 
     /// `CIDRRule.sanitize`.
-    fn cidr_rule(&mut self, rule: &CidrRule, path: &str, translated: bool) {
+    fn cidr_rule(&mut self, rule: &CidrRule, path: &Path<'_>, translated: bool) {
         let given = [
             (
                 !rule.cidr_group_ref.value.is_empty(),
@@ -212,7 +214,7 @@ impl Checker<'_> {
             (rule.cidr_group_selector.is_some(), rule.span),
         ];
         if let Some(selector) = &rule.cidr_group_selector {
-            let path = format!("{path}.cidrGroupSelector");
+            let path = path.field("cidrGroupSelector");
             self.group_selector(selector, &path);
             if selector.match_labels.is_empty() && selector.match_expressions.is_empty() {
                 let message = if rule.except.is_empty() {
@@ -259,17 +261,17 @@ impl Checker<'_> {
         }
         let outer = match cidr::parse_prefix(&rule.cidr.value) {
             Ok(prefix) => {
-                self.host_bits(&rule.cidr, &prefix, &format!("{path}.cidr"));
+                self.host_bits(&rule.cidr, &prefix, &path.field("cidr"));
                 Some(prefix)
             }
             Err(_) => {
-                let problem = self.bad_prefix(CIDR_RULE, &rule.cidr, &format!("{path}.cidr"));
+                let problem = self.bad_prefix(CIDR_RULE, &rule.cidr, &path.field("cidr"));
                 self.found.push(problem);
                 None
             }
         };
         for (i, text) in rule.except.iter().enumerate() {
-            let path = format!("{path}.except[{i}]");
+            let path = path.element("except", i);
             match cidr::parse_prefix(&text.value) {
                 Err(_) => {
                     let problem = self.bad_prefix(EXCEPT, text, &path);
@@ -293,9 +295,9 @@ impl Checker<'_> {
     /// Exceptions beside a group are not validated, but the agent crashes
     /// when it cannot make a label of one. It takes addresses too, even with
     /// a zone.
-    fn group_except(&mut self, rule: &CidrRule, path: &str, translated: bool) {
+    fn group_except(&mut self, rule: &CidrRule, path: &Path<'_>, translated: bool) {
         for (i, text) in rule.except.iter().enumerate() {
-            let path = format!("{path}.except[{i}]");
+            let path = path.element("except", i);
             match cidr::parse_prefix_or_addr(&text.value) {
                 Ok(prefix) => self.host_bits(text, &prefix, &path),
                 Err(CidrError::Zone) if !text.value.contains('/') => {}
@@ -311,7 +313,11 @@ impl Checker<'_> {
 
 /// The field that a kind of peers has in a list.
 pub(super) fn field(name: &str, list: MemberList) -> String {
-    format!("{}{name}", if list.ingress { "from" } else { "to" })
+    format!("{}{name}", direction(list))
+}
+
+fn direction(list: MemberList) -> &'static str {
+    if list.ingress { "from" } else { "to" }
 }
 
 /// A kind of peers in a member.

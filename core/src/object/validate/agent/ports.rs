@@ -1,6 +1,7 @@
 //! Ports, protocols and ICMP types.
 
 use super::codes::*;
+use super::path::Path;
 use super::peers::peer_kinds;
 use super::{Checker, MemberList};
 use crate::diagnostic::Severity;
@@ -15,13 +16,13 @@ pub const MAX_ICMP_FIELDS: usize = 40;
 
 impl Checker<'_> {
     /// `PortRule.sanitize`, `PortDenyRule.sanitize`.
-    pub(super) fn port_rule(&mut self, rule: &PortRule, path: &str, list: MemberList) {
+    pub(super) fn port_rule(&mut self, rule: &PortRule, path: &Path<'_>, list: MemberList) {
         self.before_ports(rule, path);
         if let Some(beyond) = rule.ports.get(MAX_PORTS) {
             self.report(
                 TOO_MANY_PORTS,
                 beyond.span,
-                format!("{path}.ports[{MAX_PORTS}]"),
+                path.element("ports", MAX_PORTS),
                 format!(
                     "{} ports, at most {MAX_PORTS} are allowed",
                     rule.ports.len()
@@ -30,7 +31,7 @@ impl Checker<'_> {
             );
         }
         for (i, port) in rule.ports.iter().enumerate() {
-            let path = format!("{path}.ports[{i}]");
+            let path = path.element("ports", i);
             self.port_protocol(port, &path, rule, list);
             self.l7_on_port(rule, port, &path);
         }
@@ -41,12 +42,12 @@ impl Checker<'_> {
     fn port_protocol(
         &mut self,
         port: &PortProtocol,
-        path: &str,
+        path: &Path<'_>,
         rule: &PortRule,
         list: MemberList,
     ) {
         let text = &port.port;
-        let at = format!("{path}.port");
+        let at = path.field("port");
         if text.value.is_empty() {
             if !self.config.extended_ip_protocols {
                 let help = if is_extended(&port.protocol.value) {
@@ -76,7 +77,7 @@ impl Checker<'_> {
         self.port_hints(port, path, list);
     }
 
-    fn bad_port(&mut self, port: &PortProtocol, error: PortError, path: String) {
+    fn bad_port(&mut self, port: &PortProtocol, error: PortError, path: Path<'_>) {
         let text = &port.port;
         let help = match (error, text.value.split_once('-')) {
             (PortError::Range, _) => "ports go up to 65535".to_owned(),
@@ -90,13 +91,13 @@ impl Checker<'_> {
         self.report_text(PORT, text, path, message, help);
     }
 
-    fn port_number(&mut self, port: &PortProtocol, number: u16, path: &str, rule: &PortRule) {
+    fn port_number(&mut self, port: &PortProtocol, number: u16, path: &Path<'_>, rule: &PortRule) {
         let text = &port.port;
         if has_dns_rules(rule) && port.end_port.value > i32::from(number) {
             self.report(
                 DNS_RANGE,
                 port.end_port.span,
-                format!("{path}.endPort"),
+                path.field("endPort"),
                 "DNS rules take no port range",
                 "list the ports one by one; DNS is on port 53",
             );
@@ -105,7 +106,7 @@ impl Checker<'_> {
             let problem = self.problem(
                 PORT_SPELLING,
                 text.span,
-                format!("{path}.port"),
+                path.field("port"),
                 format!("`{}` is read as port {number}", text.value),
                 "Cilium takes a leading zero for octal and skips underscores",
             );
@@ -115,9 +116,9 @@ impl Checker<'_> {
         }
     }
 
-    fn protocol(&mut self, port: &PortProtocol, path: &str) {
+    fn protocol(&mut self, port: &PortProtocol, path: &Path<'_>) {
         let text = &port.protocol;
-        let at = format!("{path}.protocol");
+        let at = path.field("protocol");
         match Protocol::parse(&text.value) {
             Some(protocol) => {
                 if protocol.is_extended() && !self.config.extended_ip_protocols {
@@ -150,13 +151,13 @@ impl Checker<'_> {
         }
     }
 
-    fn port_hints(&mut self, port: &PortProtocol, path: &str, list: MemberList) {
+    fn port_hints(&mut self, port: &PortProtocol, path: &Path<'_>, list: MemberList) {
         let end = port.end_port.value;
         if end == 0 {
             return;
         }
         let span = port.end_port.span;
-        let at = format!("{path}.endPort");
+        let at = path.field("endPort");
         if !(0..=65535).contains(&end) {
             self.report(
                 END_PORT_OVERFLOW,
@@ -203,12 +204,12 @@ impl Checker<'_> {
     }
 
     /// `ICMPRule.verify`.
-    pub(super) fn icmp_rule(&mut self, rule: &IcmpRule, path: &str) {
+    pub(super) fn icmp_rule(&mut self, rule: &IcmpRule, path: &Path<'_>) {
         if let Some(beyond) = rule.fields.get(MAX_ICMP_FIELDS) {
             self.report(
                 ICMP_FIELDS,
                 beyond.icmp_type.span,
-                format!("{path}.fields[{MAX_ICMP_FIELDS}]"),
+                path.element("fields", MAX_ICMP_FIELDS),
                 format!(
                     "{} fields, at most {MAX_ICMP_FIELDS} are allowed",
                     rule.fields.len()
@@ -217,14 +218,14 @@ impl Checker<'_> {
             );
         }
         for (i, field) in rule.fields.iter().enumerate() {
-            let path = format!("{path}.fields[{i}]");
+            let path = path.element("fields", i);
             let family = &field.family;
             if !["", "IPv4", "IPv6"].contains(&family.value.as_str()) {
                 let message = format!("there is no family `{}`", family.value);
                 let help = "the families are `IPv4` and `IPv6`";
-                self.report_text(ICMP_FAMILY, family, format!("{path}.family"), message, help);
+                self.report_text(ICMP_FAMILY, family, path.field("family"), message, help);
             }
-            let at = format!("{path}.type");
+            let at = path.field("type");
             let text = &field.icmp_type;
             match port::unchecked_port(&text.value) {
                 Port::Number(0) => self.report(

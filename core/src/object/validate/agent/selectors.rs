@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::codes::*;
+use super::path::Path;
 use crate::diagnostic::suggest;
 use crate::object::cilium::FqdnSelector;
 use crate::object::fqdn::{self, FqdnError};
@@ -15,13 +16,13 @@ const NAMESPACE: &str = "io.kubernetes.pod.namespace";
 
 impl Checker<'_> {
     /// `EndpointSelector.Sanitize`.
-    pub(super) fn selector(&mut self, selector: &LabelSelector, path: &str) {
+    pub(super) fn selector(&mut self, selector: &LabelSelector, path: &Path<'_>) {
         self.selector_of(selector, path, |key| Cow::Borrowed(key));
     }
 
     /// A `cidrGroupSelector`: its keys get their source before they are
     /// checked, so that `$x` and `:x` pass here and nowhere else.
-    pub(super) fn group_selector(&mut self, selector: &LabelSelector, path: &str) {
+    pub(super) fn group_selector(&mut self, selector: &LabelSelector, path: &Path<'_>) {
         self.selector_of(selector, path, |key| {
             Cow::Owned(with_source("cidrgroup", key))
         });
@@ -30,14 +31,14 @@ impl Checker<'_> {
     fn selector_of(
         &mut self,
         selector: &LabelSelector,
-        path: &str,
+        path: &Path<'_>,
         checked: impl Fn(&str) -> Cow<'_, str>,
     ) {
         let mut seen = BTreeMap::new();
         for (key, value) in &selector.match_labels {
-            let path = format!("{path}.matchLabels");
+            let path = path.field("matchLabels");
             self.key(key, &checked(&key.value), &path);
-            self.value(value, &format!("{path}.{}", key.value));
+            self.value(value, &path.field(&key.value));
             let full = with_source("any", &checked(&key.value));
             let twin = seen.insert(full, (key, value));
             let twin = twin.filter(|(_, other)| other.value != value.value);
@@ -55,14 +56,14 @@ impl Checker<'_> {
             }
         }
         for (i, requirement) in selector.match_expressions.iter().enumerate() {
-            let path = format!("{path}.matchExpressions[{i}]");
+            let path = path.element("matchExpressions", i);
             let values = requirement.values.len();
             match requirement.operator.value {
                 Some(SelectorOperator::In | SelectorOperator::NotIn) if values == 0 => {
                     self.report(
                         VALUES_MISSING,
                         requirement.span,
-                        format!("{path}.values"),
+                        path.field("values"),
                         "`In` and `NotIn` need at least one value",
                         "list the values, or use `Exists` or `DoesNotExist`",
                     );
@@ -71,7 +72,7 @@ impl Checker<'_> {
                     self.report(
                         VALUES_FORBIDDEN,
                         requirement.span,
-                        format!("{path}.values"),
+                        path.field("values"),
                         "`Exists` and `DoesNotExist` take no values",
                         "remove the values, or use `In` or `NotIn`",
                     );
@@ -80,7 +81,7 @@ impl Checker<'_> {
                     self.report(
                         SELECTOR_OPERATOR,
                         requirement.operator.span,
-                        format!("{path}.operator"),
+                        path.field("operator"),
                         "unknown operator",
                         "the operators are `In`, `NotIn`, `Exists` and `DoesNotExist`",
                     );
@@ -90,15 +91,15 @@ impl Checker<'_> {
             self.key(
                 &requirement.key,
                 &checked(&requirement.key.value),
-                &format!("{path}.key"),
+                &path.field("key"),
             );
             for (j, value) in requirement.values.iter().enumerate() {
-                self.value(value, &format!("{path}.values[{j}]"));
+                self.value(value, &path.element("values", j));
             }
         }
     }
 
-    fn key(&mut self, key: &Spanned<String>, checked: &str, path: &str) {
+    fn key(&mut self, key: &Spanned<String>, checked: &str, path: &Path<'_>) {
         let Some(problem) = sourced_key_problem(checked) else {
             return;
         };
@@ -111,7 +112,7 @@ impl Checker<'_> {
         self.report_text(SELECTOR_KEY, key, path, message, help);
     }
 
-    fn value(&mut self, value: &Spanned<String>, path: &str) {
+    fn value(&mut self, value: &Spanned<String>, path: &Path<'_>) {
         if let Some(problem) = value_problem(&value.value) {
             let message = format!("`{}` is no label value", value.value);
             self.report_text(SELECTOR_VALUE, value, path, message, problem);
@@ -119,7 +120,7 @@ impl Checker<'_> {
     }
 
     /// A namespaced policy's subject is in its namespace whatever it says.
-    pub(super) fn subject_namespace(&mut self, selector: &LabelSelector, path: &str) {
+    pub(super) fn subject_namespace(&mut self, selector: &LabelSelector, path: &Path<'_>) {
         let labels = selector.match_labels.iter().map(|(key, _)| key);
         let keys = labels.chain(selector.match_expressions.iter().map(|e| &e.key));
         let keys: Vec<_> = keys.filter(|k| bare_key(&k.value) == NAMESPACE).collect();
@@ -135,7 +136,7 @@ impl Checker<'_> {
     }
 
     /// `FQDNSelector.sanitize`, or `PortRuleDNS.Sanitize` when `dns_rule`.
-    pub(super) fn fqdn(&mut self, fqdn: &FqdnSelector, path: &str, dns_rule: bool) {
+    pub(super) fn fqdn(&mut self, fqdn: &FqdnSelector, path: &Path<'_>, dns_rule: bool) {
         let (name, pattern) = (&fqdn.match_name, &fqdn.match_pattern);
         if !dns_rule && !name.value.is_empty() && !pattern.value.is_empty() {
             self.report(
@@ -160,7 +161,7 @@ impl Checker<'_> {
                 "names take letters, digits, `-`, `_` and `.`"
             };
             let message = format!("`{}` is no DNS name", name.value);
-            self.report_text(FQDN_NAME, name, format!("{path}.matchName"), message, help);
+            self.report_text(FQDN_NAME, name, path.field("matchName"), message, help);
         }
         match fqdn::check_pattern(&pattern.value) {
             Ok(()) => {}
@@ -175,7 +176,7 @@ impl Checker<'_> {
                 self.report_text(
                     FQDN_PATTERN,
                     pattern,
-                    format!("{path}.matchPattern"),
+                    path.field("matchPattern"),
                     message,
                     help,
                 );
@@ -184,7 +185,7 @@ impl Checker<'_> {
     }
 
     /// An entity of a peer list.
-    pub(super) fn entity(&mut self, entity: &Spanned<String>, path: &str) {
+    pub(super) fn entity(&mut self, entity: &Spanned<String>, path: &Path<'_>) {
         if ENTITIES.contains(&entity.value.as_str()) {
             return;
         }
