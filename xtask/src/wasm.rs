@@ -12,6 +12,11 @@ use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// What is marked `#[inline]`, as most of collections is, becomes part of its
+/// callers up to a cost of 64 instead of LLVM's 325: a module of a twentieth less,
+/// which takes 2 % more time once it is compiled, and less until then.
+const HINTS: &str = "-Cllvm-args=-inlinehint-threshold=64";
+
 /// What `xtask/wasm-toolchain` says where only the usual compiler is to be had.
 const USUAL: &str = "rustc";
 
@@ -30,7 +35,7 @@ const MODULES: [Module; 2] = [
         name: "netverdict",
         engine: true,
         folder: "",
-        most: 816 << 10,
+        most: 764 << 10,
         goal: 300 << 10,
     },
     Module {
@@ -163,7 +168,9 @@ fn build_module(
     build.env("RUSTC", compiler);
     // Hash maps of two builds are to be the same, and so are the places in messages.
     build.env("CONST_RANDOM_SEED", "netverdict");
-    build.env("CARGO_ENCODED_RUSTFLAGS", same_paths().join("\u{1f}"));
+    let mut flags = same_paths();
+    flags.push(HINTS.to_owned());
+    build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     job::run(&mut build)?;
     let built = target.join(TARGET).join("wasm/netverdict_wasm.wasm");
     let lib = to.join(module.folder).join("lib");
