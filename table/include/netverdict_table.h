@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
- * Verdict tables of netverdict, format 1, read in C99, C++11 and BPF.
+ * Verdict tables of netverdict, format 2, read in C99, C++11 and BPF.
  *
  * In: an image, as docs/table-format.md describes it, and questions. Out:
  * verdicts, the same as those of the crate netverdict-table, byte for byte.
@@ -74,7 +74,9 @@ typedef uint64_t nv_u64;
 
 /* ---- What stands in an image ------------------------------------------ */
 
-#define NETVERDICT_TABLE_VERSION 1u
+#define NETVERDICT_TABLE_VERSION 2u
+/* The first format that is read here. */
+#define NETVERDICT_TABLE_OLDEST_VERSION 2u
 /* Flags of the header. */
 #define NETVERDICT_TABLE_ICMP_TYPES 1u
 #define NETVERDICT_TABLE_FRAGMENTATION_NEEDED 2u
@@ -145,7 +147,8 @@ struct nv_descriptor {
     nv_u32 peer_classes;
     nv_u32 port_classes;
     nv_u32 entry_count;
-    nv_u32 reserved_3c;
+    nv_u16 port_end;
+    nv_u16 last_port_word;
 };
 
 /* What becomes of a packet: a verdict entry with its numbers in host order. */
@@ -224,6 +227,8 @@ NV_PLACE(descriptor, flags, 0x2c);
 NV_PLACE(descriptor, peer_classes, 0x30);
 NV_PLACE(descriptor, port_classes, 0x34);
 NV_PLACE(descriptor, entry_count, 0x38);
+NV_PLACE(descriptor, port_end, 0x3c);
+NV_PLACE(descriptor, last_port_word, 0x3e);
 NV_ASSERT(answer_size, sizeof(struct nv_answer) == 16);
 NV_PLACE(answer, proxy_port_be, 0);
 NV_PLACE(answer, flags, 2);
@@ -293,6 +298,8 @@ struct nv_policy {
      * the image, so once is enough. */
     nv_u32 flags;
     nv_u32 local_first, local_count;
+    nv_u32 port_end;
+    nv_index last_port_word;
     nv_index stride;
     nv_array directory, root, pages, blocks, ports, port_directories, port_pages, cells, entries;
     nv_array regions, protocols;
@@ -405,14 +412,18 @@ NV_INLINE nv_u64 nv_load64(const struct nv_table *table, nv_u32 at)
     nv_load32(table, NV_CAST(nv_u32, NV_OFFSET(struct nv_header, field)))
 #define NV_DESCRIPTOR32(table, policy, field) \
     nv_load32(table, (policy)->at + NV_CAST(nv_u32, NV_OFFSET(struct nv_descriptor, field)))
+#define NV_DESCRIPTOR16(table, policy, field) \
+    nv_load16(table, (policy)->at + NV_CAST(nv_u32, NV_OFFSET(struct nv_descriptor, field)))
 
 /* The same for lookups. In memory that another process writes to they are read
  * again each time, which costs less than room for them on a stack of BPF. */
 #ifdef NETVERDICT_TABLE_MASKED
 #define NV_POLICY(table, policy, field) NV_DESCRIPTOR32(table, policy, field)
+#define NV_POLICY16(table, policy, field) NV_DESCRIPTOR16(table, policy, field)
 #define NV_COMMON(table, policy, name, field) NV_HEADER32(table, field)
 #else
 #define NV_POLICY(table, policy, field) ((policy)->field)
+#define NV_POLICY16(table, policy, field) ((policy)->field)
 #define NV_COMMON(table, policy, name, field) ((policy)->name)
 #endif
 
@@ -438,12 +449,14 @@ NV_INLINE nv_u32 nv_item16(const struct nv_table *table, nv_array array, nv_inde
 #endif
 }
 
-/* Number `i` of an array of 8 or 16 bits. */
-NV_INLINE nv_u32 nv_either(const struct nv_table *table, nv_u32 wide, nv_array array, nv_index i)
+/* Number `early + later` of an array of 8 or 16 bits. `later` is what is known
+ * last: where it can, the processor adds it as it loads. */
+NV_INLINE nv_u32 nv_either(const struct nv_table *table, nv_u32 wide, nv_array array,
+                           nv_index early, nv_index later)
 {
     if (wide)
-        return nv_item16(table, array, i);
-    return nv_item8(table, array, i);
+        return nv_item16(table, array, early + later);
+    return nv_item8(table, array + early, later);
 }
 
 /* ---- Tables ------------------------------------------------------------ */
@@ -455,7 +468,8 @@ NV_INLINE int netverdict_table_known(const struct nv_table *table)
     nv_u16 version = nv_load16(table, NV_CAST(nv_u32, NV_OFFSET(struct nv_header, version)));
     nv_u16 oldest = nv_load16(table, NV_CAST(nv_u32, NV_OFFSET(struct nv_header, oldest_reader)));
     /* "NVTABLE" */
-    return magic == 0x00454c424154564eu && version != 0 && oldest <= NETVERDICT_TABLE_VERSION;
+    return magic == 0x00454c424154564eu && version >= NETVERDICT_TABLE_OLDEST_VERSION &&
+           oldest <= NETVERDICT_TABLE_VERSION;
 }
 
 #ifdef NETVERDICT_TABLE_MASKED
@@ -476,7 +490,7 @@ NV_INLINE void netverdict_table_attach(struct nv_table *table, const void *memor
 
 /*
  * Takes a checked image of `length` bytes; more may follow it. Returns 0, or -1
- * when the bytes are no image, one for later readers, or cut off. Everything
+ * when the bytes are no image, one for other readers, or cut off. Everything
  * else is taken for granted: for bytes of unknown origin call netverdict's
  * checker first, or use the masked form.
  */
@@ -632,6 +646,8 @@ NV_INLINE int netverdict_table_policy(const struct nv_table *table, nv_u32 subje
     policy->flags = NV_DESCRIPTOR32(table, policy, flags);
     policy->local_first = NV_HEADER32(table, local_first);
     policy->local_count = NV_HEADER32(table, local_count);
+    policy->port_end = NV_DESCRIPTOR16(table, policy, port_end);
+    policy->last_port_word = NV_DESCRIPTOR16(table, policy, last_port_word);
     policy->stride = NV_DESCRIPTOR32(table, policy, stride);
     policy->directory = table->image + NV_DESCRIPTOR32(table, policy, directory);
     policy->root = table->image + NV_DESCRIPTOR32(table, policy, root);
@@ -668,22 +684,31 @@ NV_INLINE nv_u32 nv_peer_class(const struct nv_table *table, const struct nv_pol
         page = nv_item16(table, NV_POLICY(table, policy, blocks), block * 64 + (identity >> 6 & 63));
     }
     return nv_either(table, flags & NETVERDICT_TABLE_WIDE_PEERS,
-                     NV_POLICY(table, policy, pages) + page * 64, identity & 63);
+                     NV_POLICY(table, policy, pages) + page * 64, identity & 63, 0);
 }
 
-/* The class of a protocol and port. */
+/*
+ * The class of a protocol and port. Directories have a word for every 512 ports
+ * and end behind the ports that the policy tells apart: the last word is that of
+ * all other ports. Where it begins is loaded instead of worked out of the word's
+ * number, so that the comparison waits for nothing.
+ */
 NV_INLINE nv_u32 nv_port_class(const struct nv_table *table, const struct nv_policy *policy,
                                nv_u32 flags, nv_u8 protocol, nv_u16 port)
 {
     nv_index slot = nv_item8(table, NV_COMMON(table, policy, protocols, protocols), protocol);
-    nv_index first = nv_item16(table, NV_POLICY(table, policy, ports), slot);
-    nv_index page;
+    nv_index word = nv_item16(table, NV_POLICY(table, policy, ports), slot);
+    nv_index at = port; /* in the width of what it is added to */
+    nv_index last = NV_POLICY16(table, policy, last_port_word);
+    nv_index i, page;
     if (slot >= 5)
-        return NV_CAST(nv_u32, first);
-    page = nv_item16(table, NV_POLICY(table, policy, port_directories),
-                     first * 256 + NV_CAST(nv_index, port >> 8));
-    return nv_either(table, flags & NETVERDICT_TABLE_WIDE_PORTS,
-                     NV_POLICY(table, policy, port_pages) + page * 256, port & 255u);
+        return NV_CAST(nv_u32, word);
+    i = at >> 9;
+    if (port >= NV_POLICY16(table, policy, port_end))
+        i = last;
+    page = nv_item16(table, NV_POLICY(table, policy, port_directories), word * 4 + i);
+    return nv_either(table, flags & NETVERDICT_TABLE_WIDE_PORTS, NV_POLICY(table, policy, port_pages),
+                     at & 511, page * 8);
 }
 
 /* Reads entry `i` as an answer. */
@@ -729,9 +754,9 @@ NV_INLINE void netverdict_table_lookup(const struct nv_table *table,
     nv_u32 flags = NV_POLICY(table, policy, flags);
     nv_index peer = nv_peer_class(table, policy, flags, identity);
     nv_index row = nv_port_class(table, policy, flags, protocol, port);
-    nv_index i = row * NV_POLICY(table, policy, stride) + peer;
+    nv_index first = row * NV_POLICY(table, policy, stride);
     nv_index cell = nv_either(table, flags & NETVERDICT_TABLE_WIDE_CELLS,
-                              NV_POLICY(table, policy, cells), i);
+                              NV_POLICY(table, policy, cells), peer, first);
     nv_read_answer(table, NV_POLICY(table, policy, entries), cell, answer);
 }
 

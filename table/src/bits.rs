@@ -4,7 +4,7 @@
 //! own peer classes, or an [`IdentitySet`] of the image's identities, which can
 //! be compared with those of any other policy of the image.
 
-use crate::bytes::get_u64;
+use crate::bytes::get_upto_u64;
 use crate::layout::UNLISTED_CLASSES;
 use crate::question::{Answer, code};
 use crate::view::PolicyView;
@@ -49,7 +49,7 @@ impl Plane {
 pub struct ClassSet<'a> {
     image: &'a [u8],
     at: usize,
-    words: usize,
+    bytes: usize,
 }
 
 impl core::fmt::Debug for ClassSet<'_> {
@@ -60,27 +60,29 @@ impl core::fmt::Debug for ClassSet<'_> {
 
 impl<'a> ClassSet<'a> {
     pub(crate) fn of(policy: &PolicyView<'a>, row: u32, plane: Plane) -> Self {
-        let words = policy.descriptor.plane_words() as usize;
+        let bytes = policy.descriptor.plane_bytes() as usize;
         let at = policy.descriptor.bitsets as usize
-            + (row as usize * Plane::ALL.len() + plane as usize) * words * 8;
+            + (row as usize * Plane::ALL.len() + plane as usize) * bytes;
         Self {
             image: policy.view.bytes,
             at,
-            words,
+            bytes,
         }
     }
 
     /// The set as words: bit `c % 64` of word `c / 64` is class `c`.
     pub fn words(&self) -> impl Iterator<Item = u64> + 'a {
-        let (image, at) = (self.image, self.at);
-        (0..self.words).map(move |i| get_u64(image, at + i * 8))
+        let (image, at, bytes) = (self.image, self.at, self.bytes);
+        (0..bytes)
+            .step_by(8)
+            .map(move |i| get_upto_u64(image, at + i, bytes - i))
     }
 
     /// True when a class is in it.
     #[must_use]
     pub fn contains(&self, class: u32) -> bool {
-        let word = class as usize / 64;
-        word < self.words && get_u64(self.image, self.at + word * 8) >> (class % 64) & 1 != 0
+        let byte = class as usize / 8;
+        byte < self.bytes && get_upto_u64(self.image, self.at + byte, 1) >> (class % 8) & 1 != 0
     }
 
     /// How many classes are in it.
@@ -104,7 +106,7 @@ pub struct IdentitySet {
 impl IdentitySet {
     pub(crate) fn of(policy: &PolicyView<'_>, protocol: u8, port: u16, planes: &[Plane]) -> Self {
         let row = policy.port_class(protocol, port);
-        let class_words = policy.descriptor.plane_words() as usize;
+        let class_words = policy.descriptor.peer_classes.div_ceil(64) as usize;
         let mut classes = vec![0u64; class_words];
         for plane in planes {
             for (to, word) in classes

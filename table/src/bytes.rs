@@ -21,6 +21,16 @@ pub(crate) fn get_u64(b: &[u8], at: usize) -> u64 {
     fixed::<8>(b, at).map_or(0, u64::from_le_bytes)
 }
 
+/// The number of `len` bytes at `at`, at most eight; 0 beyond the end.
+pub(crate) fn get_upto_u64(b: &[u8], at: usize, len: usize) -> u64 {
+    let from = at..at.saturating_add(len.min(8));
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(b.get(from).unwrap_or(&[])) {
+        *to = *from;
+    }
+    u64::from_le_bytes(word)
+}
+
 /// `N` bytes at `at`, if they are there.
 pub(crate) fn fixed<const N: usize>(b: &[u8], at: usize) -> Option<[u8; N]> {
     b.get(at..)?.first_chunk().copied()
@@ -64,6 +74,14 @@ impl Memory for Checked<'_> {
     fn u8(self, at: usize) -> u32 {
         let [b] = self.load(at);
         u32::from(b)
+    }
+
+    #[inline(always)]
+    fn u8_of(self, at: usize, early: usize, later: usize) -> u32 {
+        debug_assert!(at + early + later < self.0.len());
+        // SAFETY: by the invariant the sum of all three is below the length of
+        // the slice, which is valid for reads, and so are the sums before it.
+        u32::from(unsafe { *self.0.as_ptr().add(at).add(early).add(later) })
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use crate::bytes::{fixed, get_u64};
 use crate::check::TableError;
-use crate::layout::{FROZEN, HASH_AT, HEADER_LEN, Header, MAGIC, VERSION};
+use crate::layout::{FROZEN, HASH_AT, HEADER_LEN, Header, MAGIC, OLDEST_VERSION, VERSION};
 
 /// The header's news, checked for nothing but that the bytes begin an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl Info {
     /// Reads the first 128 bytes of an image.
     ///
     /// # Errors
-    /// When they are no header, or one for later readers.
+    /// When they are no header, or one for earlier or later readers.
     pub fn read(bytes: &[u8]) -> Result<Self, TableError> {
         let header: [u8; HEADER_LEN] = fixed(bytes, 0).ok_or(TableError::TooShort {
             bytes: bytes.len(),
@@ -27,7 +27,7 @@ impl Info {
             return Err(TableError::Magic);
         }
         let header = Header::read(&header);
-        if header.oldest_reader > VERSION || header.version == 0 {
+        if header.oldest_reader > VERSION || header.version < OLDEST_VERSION {
             return Err(TableError::Version {
                 oldest_reader: header.oldest_reader,
             });

@@ -1,4 +1,4 @@
-//! The layout of format 1: where everything stands, as `docs/table-format.md`
+//! The layout of format 2: where everything stands, as `docs/table-format.md`
 //! says. In: bytes. Out: numbers, and back. Nothing is checked here.
 
 use crate::bytes::{get_u16, get_u32, get_u64, put};
@@ -6,21 +6,30 @@ use crate::bytes::{get_u16, get_u32, get_u64, put};
 /// First bytes of an image.
 pub const MAGIC: [u8; 8] = *b"NVTABLE\0";
 /// The format written and read here.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
+/// The first format that is read here.
+pub const OLDEST_VERSION: u16 = 2;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 128;
 /// Where the content hash stands in the header.
 pub const HASH_AT: usize = 0x20;
 /// Bytes of a descriptor.
 pub const DESCRIPTOR_LEN: usize = 64;
+/// Where a descriptor says from which port on all are in the last pages, and
+/// behind it which word of port directories is the last.
+pub(crate) const PORT_END_AT: usize = 0x3c;
+pub(crate) const LAST_PORT_WORD_AT: usize = PORT_END_AT + 2;
 /// Bytes of a verdict entry.
 pub const ENTRY_LEN: usize = 16;
 /// Bytes of an origin record.
 pub const ORIGIN_LEN: usize = 20;
 /// Bytes of a rule.
 pub const RULE_LEN: usize = 32;
-/// What sections are aligned to.
+/// What sections and descriptors are aligned to.
 pub const ALIGN: usize = 64;
+/// What the parts that a descriptor names are aligned to: no number in them
+/// has more bytes.
+pub const PART_ALIGN: usize = 8;
 /// The semantics tables are compiled for: Cilium 1.20.
 pub const SEMANTICS: u32 = 1 << 16 | 20;
 /// Identities of a page.
@@ -40,10 +49,14 @@ pub const DEFINED_REGIONS: u32 = 1536;
 /// Root slots that list nobody: mesh, local prefixes, remote nodes, the local
 /// cluster.
 pub const EMPTY_SLOTS: u16 = 4;
-/// Bytes of a port directory.
-pub const PORT_DIRECTORY_LEN: usize = 512;
-/// Bytes that a port page number counts.
-pub const PORT_PAGE_UNIT: usize = 256;
+/// Ports of a port page.
+pub const PORT_PAGE_PORTS: usize = 512;
+/// Words of a port directory that leaves nothing out.
+pub const PORT_DIRECTORY_WORDS: usize = (1 << 16) / PORT_PAGE_PORTS;
+/// Bytes that a port directory number counts.
+pub const PORT_DIRECTORY_UNIT: usize = 8;
+/// Classes that a port page number counts.
+pub const PORT_PAGE_UNIT: usize = 8;
 /// Classes of identities that are not listed, by aggregate 0, 11, 12, 13, 14.
 pub const UNLISTED_CLASSES: u32 = 5;
 /// Protocol slots with ports.
@@ -298,6 +311,9 @@ pub struct Descriptor {
     pub port_classes: u32,
     /// How many verdict entries.
     pub entry_count: u32,
+    /// The last word of every port directory, which is that of all ports from
+    /// [`port_end`](Self::port_end) on.
+    pub last_port_word: u16,
 }
 
 impl Descriptor {
@@ -321,6 +337,7 @@ impl Descriptor {
             peer_classes: word(12),
             port_classes: word(13),
             entry_count: word(14),
+            last_port_word: get_u16(b, LAST_PORT_WORD_AT),
         }
     }
 
@@ -348,13 +365,22 @@ impl Descriptor {
         for (i, word) in words.into_iter().enumerate() {
             put(&mut b, i * 4, &word.to_le_bytes());
         }
+        put(&mut b, PORT_END_AT, &self.port_end().to_le_bytes());
+        let last = self.last_port_word.to_le_bytes();
+        put(&mut b, LAST_PORT_WORD_AT, &last);
         b
     }
 
-    /// Words of one plane of a bitset row.
+    /// The first port of the last page of every port directory.
     #[must_use]
-    pub const fn plane_words(&self) -> u32 {
-        self.peer_classes.div_ceil(64)
+    pub const fn port_end(&self) -> u16 {
+        self.last_port_word.wrapping_mul(PORT_PAGE_PORTS as u16)
+    }
+
+    /// Bytes of one plane of a bitset row.
+    #[must_use]
+    pub const fn plane_bytes(&self) -> u32 {
+        self.peer_classes.div_ceil(8)
     }
 }
 
@@ -388,8 +414,8 @@ mod tests {
     #[test]
     fn headers_and_descriptors_survive_bytes() {
         let header = Header {
-            version: 1,
-            oldest_reader: 1,
+            version: 2,
+            oldest_reader: 2,
             flags: 5,
             length: 4096,
             semantics: SEMANTICS,
@@ -414,6 +440,8 @@ mod tests {
         for (i, b) in words.iter_mut().enumerate().take(60) {
             *b = u8::try_from(i).unwrap();
         }
+        // Port 4608 is the first of page 9.
+        words[60..].copy_from_slice(&[0, 18, 9, 0]);
         assert_eq!(Descriptor::read(&words).to_bytes(), words);
     }
 

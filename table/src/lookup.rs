@@ -5,13 +5,16 @@
 //! none of which depends on a verdict.
 
 use crate::layout::{
-    BLOCK_LEN, ENTRY_LEN, Header, PAGE_UNIT, PORT_DIRECTORY_LEN, PORT_PAGE_UNIT, PORT_SLOTS,
-    SLOT_BLOCKS, WIDE_CELLS, WIDE_PEERS, WIDE_PORTS, region,
+    BLOCK_LEN, ENTRY_LEN, Header, LAST_PORT_WORD_AT, PAGE_UNIT, PORT_DIRECTORY_UNIT, PORT_END_AT,
+    PORT_PAGE_PORTS, PORT_PAGE_UNIT, PORT_SLOTS, SLOT_BLOCKS, WIDE_CELLS, WIDE_PEERS, WIDE_PORTS,
+    region,
 };
 use crate::question::{Answer, Direction, Question};
+use core::hint::select_unpredictable;
 
-/// Words of a descriptor that lookups need.
-pub(crate) const WORDS: usize = 12;
+/// Numbers of a descriptor that lookups need: its first words, and where ports
+/// end.
+pub(crate) const WORDS: usize = 14;
 
 /// Memory that an image is read from.
 pub(crate) trait Memory: Copy {
@@ -26,7 +29,7 @@ pub(crate) trait Memory: Copy {
     fn changing_u16(self, at: usize) -> u32;
     /// The 64 bits at an offset, likewise.
     fn changing_u64(self, at: usize) -> u64;
-    /// The first words of the descriptor at an offset. Spelled out: what makes
+    /// What lookups need of the descriptor at an offset. Spelled out: what makes
     /// arrays is not always inlined, and then all of it goes through memory.
     #[inline(always)]
     fn descriptor(self, at: usize) -> [u32; WORDS] {
@@ -43,18 +46,27 @@ pub(crate) trait Memory: Copy {
             self.u32(at + 36),
             self.u32(at + 40),
             self.u32(at + 44),
+            self.u16(at + PORT_END_AT),
+            self.u16(at + LAST_PORT_WORD_AT),
         ]
     }
     /// The verdict entry at an offset.
     fn entry(self, at: usize) -> [u8; ENTRY_LEN];
 
-    /// Number `i` of an array of 8 or 16 bits.
+    /// The byte at the sum of three offsets. `later` is the one that is known
+    /// last: where it can, the processor adds it as it loads.
     #[inline(always)]
-    fn either(self, wide: bool, at: usize, i: usize) -> u32 {
+    fn u8_of(self, at: usize, early: usize, later: usize) -> u32 {
+        self.u8(at.wrapping_add(early).wrapping_add(later))
+    }
+
+    /// Number `early + later` of an array of 8 or 16 bits.
+    #[inline(always)]
+    fn either(self, wide: bool, at: usize, early: usize, later: usize) -> u32 {
         if wide {
-            self.u16(at + i * 2)
+            self.u16(at.wrapping_add(early.wrapping_add(later).wrapping_mul(2)))
         } else {
-            self.u8(at + i)
+            self.u8_of(at, early, later)
         }
     }
 }
@@ -185,6 +197,8 @@ pub(crate) struct Lookup<M> {
     entries: u32,
     stride: u32,
     flags: u32,
+    port_end: u32,
+    last_port_word: u32,
 }
 
 impl<M: Memory> Lookup<M> {
@@ -205,6 +219,8 @@ impl<M: Memory> Lookup<M> {
             _bitsets,
             stride,
             flags,
+            port_end,
+            last_port_word,
         ] = bytes.descriptor(descriptor as usize);
         Self {
             bytes,
@@ -220,6 +236,8 @@ impl<M: Memory> Lookup<M> {
             entries,
             stride,
             flags,
+            port_end,
+            last_port_word,
         }
     }
 
@@ -243,7 +261,7 @@ impl<M: Memory> Lookup<M> {
     #[inline(always)]
     fn class_in(&self, wide: bool, page: u32, identity: u32) -> u32 {
         let at = self.pages as usize + page as usize * PAGE_UNIT;
-        self.bytes.either(wide, at, (identity & 63) as usize)
+        self.bytes.either(wide, at, (identity & 63) as usize, 0)
     }
 
     /// The page of an identity.
@@ -273,14 +291,20 @@ impl<M: Memory> Lookup<M> {
         let slot = self
             .bytes
             .u8(self.frame.protocols as usize + protocol as usize);
-        let first = self.bytes.u16(self.ports as usize + slot as usize * 2);
+        let word = self.bytes.u16(self.ports as usize + slot as usize * 2);
         if slot >= u32::from(PORT_SLOTS) {
-            return first;
+            return word;
         }
-        let directory = self.port_directories as usize + first as usize * PORT_DIRECTORY_LEN;
-        let page = self.bytes.u16(directory + (port >> 8) as usize * 2);
-        let at = self.port_pages as usize + page as usize * PORT_PAGE_UNIT;
-        self.bytes.either(wide, at, (port & 255) as usize)
+        let port = port as usize;
+        // The end is loaded instead of worked out of the last word, so that
+        // the comparison does not wait for the shift.
+        let last = self.last_port_word as usize;
+        let i = select_unpredictable(port >= self.port_end as usize, last, port / PORT_PAGE_PORTS);
+        let directory = self.port_directories as usize + word as usize * PORT_DIRECTORY_UNIT;
+        let page = self.bytes.u16(directory + i * 2) as usize;
+        let pages = self.port_pages as usize;
+        let (within, first) = (port % PORT_PAGE_PORTS, page * PORT_PAGE_UNIT);
+        self.bytes.either(wide, pages, within, first)
     }
 
     /// The entry of a pair of classes.
@@ -298,10 +322,9 @@ impl<M: Memory> Lookup<M> {
     #[inline(always)]
     fn cell_number(&self, wide: bool, row: u32, class: u32) -> u32 {
         // Only a damaged image could make this overflow.
-        let i = (row as usize)
-            .wrapping_mul(self.stride as usize)
-            .wrapping_add(class as usize);
-        self.bytes.either(wide, self.cells as usize, i)
+        let first = (row as usize).wrapping_mul(self.stride as usize);
+        let cells = self.cells as usize;
+        self.bytes.either(wide, cells, class as usize, first)
     }
 
     #[inline(always)]

@@ -3,7 +3,10 @@
 //! In: a policy and a protocol. Out: [`PortRange`]s, each as long as it goes.
 
 use crate::bytes::get_u16;
-use crate::layout::{PORT_DIRECTORY_LEN, PORT_PAGE_UNIT, PORT_SLOTS, SLOT_PROTOCOLS, WIDE_PORTS};
+use crate::layout::{
+    PORT_DIRECTORY_UNIT, PORT_DIRECTORY_WORDS, PORT_PAGE_PORTS, PORT_PAGE_UNIT, PORT_SLOTS,
+    SLOT_PROTOCOLS, WIDE_PORTS,
+};
 use crate::view::PolicyView;
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -30,7 +33,7 @@ pub fn protocols() -> impl Iterator<Item = u8> {
 
 impl PolicyView<'_> {
     /// The ports of a protocol, ascending. In time proportional to what is
-    /// different about them, and the 256 words of a directory.
+    /// different about them, and the words of a directory.
     #[must_use]
     pub fn port_ranges(&self, protocol: u8) -> Vec<PortRange> {
         let range = |first, last, class| PortRange {
@@ -47,16 +50,18 @@ impl PolicyView<'_> {
             return vec![range(0, u16::MAX, class)];
         }
         let directory = usize::from(get_u16(bytes, d.ports as usize + usize::from(slot) * 2));
-        let directory = d.port_directories as usize + directory * PORT_DIRECTORY_LEN;
+        let directory = d.port_directories as usize + directory * PORT_DIRECTORY_UNIT;
         let mut pages: BTreeMap<u16, Vec<(u16, u32)>> = BTreeMap::new();
         let mut cuts: Vec<(u16, u32)> = Vec::new();
-        for high in 0..256u16 {
-            let page = get_u16(bytes, directory + usize::from(high) * 2);
-            let at = d.port_pages as usize + usize::from(page) * PORT_PAGE_UNIT;
+        for high in 0..PORT_DIRECTORY_WORDS as u16 {
+            let word = usize::from(high.min(d.last_port_word));
+            let page = get_u16(bytes, directory + word * 2);
+            let first = usize::from(page) * PORT_PAGE_UNIT;
+            let at = d.port_pages as usize;
             let starts = pages.entry(page).or_insert_with(|| {
                 let mut starts: Vec<(u16, u32)> = Vec::new();
-                for low in 0..256u16 {
-                    let i = usize::from(low);
+                for low in 0..PORT_PAGE_PORTS as u16 {
+                    let i = first + usize::from(low);
                     let class = if d.flags & WIDE_PORTS == 0 {
                         bytes.get(at + i).map_or(0, |b| u32::from(*b))
                     } else {
@@ -70,7 +75,7 @@ impl PolicyView<'_> {
             });
             for (low, class) in starts {
                 if cuts.last().is_none_or(|(_, c)| c != class) {
-                    cuts.push((high << 8 | *low, *class));
+                    cuts.push((high * PORT_PAGE_PORTS as u16 + *low, *class));
                 }
             }
         }

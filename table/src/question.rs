@@ -89,6 +89,14 @@ impl Question {
         if !self.untracked_fragment & (self.icmp_code != FRAGMENTATION_NEEDED_CODE) {
             return found;
         }
+        self.answer_rarely(flags, found)
+    }
+
+    /// A call, so that nothing around lookups is made for it: else answers are
+    /// taken apart and put together again.
+    #[cold]
+    #[inline(never)]
+    fn answer_rarely(&self, flags: u32, found: Answer) -> Answer {
         if self.passes(flags) {
             Answer::PASS
         } else if self.untracked_fragment {

@@ -9,7 +9,7 @@ mod image;
 
 use image::{Builder, classes, direction, exercise, longs, questions, rehash, sound, words};
 use netverdict_table::layout::*;
-use netverdict_table::{Direction, Question, TableError, View};
+use netverdict_table::{Direction, Info, Question, TableError, View};
 use std::time::{Duration, Instant};
 
 /// Loads an image and uses it; the allocation ends where the image does.
@@ -85,6 +85,86 @@ fn the_image_is_sound() {
     assert_eq!(rules.len(), 2);
     assert_eq!(rules[0].object, "CiliumNetworkPolicy/shop/db");
     assert_eq!(rules[0].file, "é.yaml");
+}
+
+#[test]
+fn images_of_other_formats_are_refused() {
+    let mut b = sound();
+    for (version, oldest_reader) in [(0, 0), (1, 1), (1, 2), (VERSION + 1, VERSION + 1)] {
+        b.header.version = version;
+        b.header.oldest_reader = oldest_reader;
+        let error = View::new(&b.finish()).unwrap_err();
+        assert_eq!(error, TableError::Version { oldest_reader });
+        assert_eq!(Info::read(&b.finish()).unwrap_err(), error);
+    }
+    // Later ones that this reader can read.
+    b.header.version = VERSION + 1;
+    b.header.oldest_reader = VERSION;
+    assert!(View::new(&b.finish()).is_ok());
+}
+
+/// Which word is the last of port directories, and from which port on it is
+/// taken: said twice, and the same.
+#[test]
+fn the_end_of_ports_is_that_of_the_last_word() {
+    let mut b = sound();
+    let d = direction(&mut b, false);
+    let ranges = |last_port_word: u16| {
+        let mut b = b.clone();
+        redirect(
+            &mut b,
+            &[Descriptor {
+                last_port_word,
+                ..d
+            }],
+        );
+        let image = b.finish();
+        let view = View::new(&image)?;
+        let policy = view.policy(0, Direction::Ingress).unwrap();
+        let ranges = policy.port_ranges(6);
+        for port in 0..=u16::MAX {
+            let i = ranges.partition_point(|r| r.first <= port) - 1;
+            assert_eq!(ranges[i].class, policy.port_class(6, port), "{port}");
+        }
+        Ok::<_, TableError>(ranges.len())
+    };
+    // Port 80, and what is before and behind it.
+    assert_eq!(ranges(1), Ok(3));
+    // The page of port 80 for all: port 80 of each 512 ports.
+    assert_eq!(ranges(0), Ok(257));
+    for last_port_word in [128, 129, u16::MAX] {
+        assert!(
+            matches!(
+                ranges(last_port_word),
+                Err(TableError::Value {
+                    name: "last word of port directories",
+                    ..
+                })
+            ),
+            "{last_port_word}"
+        );
+    }
+    redirect(&mut b, &[d]);
+    let at = b
+        .parts
+        .iter()
+        .rfind(|(name, ..)| *name == "descriptor")
+        .unwrap()
+        .1;
+    for end in [0u16, 80, 511, 513, 1024, u16::MAX] {
+        b.bytes[at + 0x3c..at + 0x3e].copy_from_slice(&end.to_le_bytes());
+        let error = View::new(&b.finish()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                TableError::Value {
+                    name: "end of ports",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
 }
 
 #[test]
@@ -457,23 +537,12 @@ fn shared_cells_are_no_overlap() {
     let d = direction(&mut b, false);
     let rows = 200usize;
     let cells = b.put("cells", &classes(vec![1; rows * 250], false));
-    let words_ = 250usize.div_ceil(64);
-    let row = |plane: usize| -> Vec<u64> {
-        let full = |w| {
-            if w + 1 < words_ {
-                u64::MAX
-            } else {
-                (1 << (250 % 64)) - 1
-            }
-        };
-        (0..words_)
-            .map(|w| if plane == 2 { full(w) } else { 0 })
-            .collect()
-    };
-    let bits: Vec<u8> = (0..rows * 4)
-        .flat_map(|i| row(i % 4))
-        .flat_map(u64::to_le_bytes)
-        .collect();
+    // All 250 classes go to a proxy.
+    let mut redirected = [u8::MAX; 250usize.div_ceil(8)];
+    redirected[250 / 8] = (1 << (250 % 8)) - 1;
+    let nobody = [0; 250usize.div_ceil(8)];
+    let planes = (0..rows * 4).map(|i| if i % 4 == 2 { redirected } else { nobody });
+    let bits: Vec<u8> = planes.flatten().collect();
     let bitsets = b.put("bitsets", &bits);
     let at: Vec<u32> = (0..8192u16)
         .map(|i| {

@@ -262,8 +262,6 @@ Goals that are not reached, and why:
   selectors of one rule that share what they get, origins of one rule without a list, a direction shared
   between policies that differ in the other only, room for pages that is known before or used again,
   another fifth. Sharing what selectors get does little by itself: copies were not what merging costs.
-- 400 bytes per subject: see [docs/table-format.md](table-format.md), which says where the bytes go and what
-  would have to change about the format.
 - Ten times Cilium in *parse*: it is 1.2 to 2.9 times so far. Of the instructions a fifth reads JSON with the place of
   every value, a third decodes, a tenth checks the schema, a sixth checks as the agent does, a fifth translates into
   rules; a quarter of all is allocating and freeing.

@@ -43,19 +43,19 @@ use Language::{C, Rust};
 /// `local`: identities of the cluster, through a directory. `prefixes`: through
 /// roots.
 const WAYS: [Way; 13] = [
-    way(Rust, "policy", "local", 45.0),
-    way(Rust, "policy", "prefixes", 65.0),
-    way(Rust, "policy-batch", "local", 49.0),
-    way(Rust, "table", "local", 119.0),
-    way(Rust, "table", "prefixes", 140.0),
-    way(Rust, "table-batch", "local", 116.0),
-    way(Rust, "live-policy", "local", 128.0),
-    way(Rust, "live-table", "local", 246.0),
-    way(Rust, "live-table", "prefixes", 285.0),
-    way(C, "policy", "local", 51.0),
-    way(C, "policy", "prefixes", 73.0),
-    way(C, "table", "local", 116.0),
-    way(C, "table", "prefixes", 141.0),
+    way(Rust, "policy", "local", 47.0),
+    way(Rust, "policy", "prefixes", 67.0),
+    way(Rust, "policy-batch", "local", 51.0),
+    way(Rust, "table", "local", 125.0),
+    way(Rust, "table", "prefixes", 145.0),
+    way(Rust, "table-batch", "local", 121.0),
+    way(Rust, "live-policy", "local", 130.0),
+    way(Rust, "live-table", "local", 253.0),
+    way(Rust, "live-table", "prefixes", 294.0),
+    way(C, "policy", "local", 53.0),
+    way(C, "policy", "prefixes", 77.0),
+    way(C, "table", "local", 123.0),
+    way(C, "table", "prefixes", 147.0),
 ];
 
 /// What C may take of the instructions that Rust takes for the same lookup.

@@ -98,7 +98,7 @@ func (v Verdict) String() string {
 var (
 	ErrShort   = errors.New("the table is cut off")
 	ErrMagic   = errors.New("this is no verdict table")
-	ErrFormat  = errors.New("the table is for later readers")
+	ErrFormat  = errors.New("the table is of a format that is not read here")
 	ErrHash    = errors.New("the content was changed after it was written")
 	ErrDamaged = errors.New("the table is damaged")
 )
@@ -106,7 +106,8 @@ var (
 const (
 	headerLen     = 128
 	descriptorLen = 64
-	version       = 1
+	version       = 2
+	oldestVersion = 2
 	// ICMP types are ports; "fragmentation needed" passes; nothing changes.
 	flagICMPTypes    = 1
 	flagFragNeeded   = 2
@@ -143,7 +144,7 @@ func Load(image []byte) (*View, error) {
 	if string(image[:8]) != "NVTABLE\x00" {
 		return nil, ErrMagic
 	}
-	if oldest := le.Uint16(image[0x0a:]); oldest > version || le.Uint16(image[0x08:]) == 0 {
+	if oldest := le.Uint16(image[0x0a:]); oldest > version || le.Uint16(image[0x08:]) < oldestVersion {
 		return nil, fmt.Errorf("%w: it needs a reader of format %d", ErrFormat, oldest)
 	}
 	length := uint64(le.Uint32(image[0x10:]))
@@ -309,6 +310,8 @@ const (
 	atEntries         = 0x20
 	atStride          = 0x28
 	atFlags           = 0x2c
+	atPortEnd         = 0x3c
+	atLastPortWord    = 0x3e
 )
 
 func (p Policy) peerClass(flags, identity uint32) uint32 {
@@ -335,8 +338,12 @@ func (p Policy) portClass(flags uint32, protocol uint8, port uint16) uint32 {
 	if slot >= 5 {
 		return first
 	}
-	page := v.u16(le.Uint32(d[atPortDirectories:]) + first*512 + uint32(port>>8)*2)
-	return v.either(flags&flagWidePorts != 0, le.Uint32(d[atPortPages:])+page*256, uint32(port&255))
+	word := port >> 9
+	if port >= le.Uint16(d[atPortEnd:]) {
+		word = le.Uint16(d[atLastPortWord:])
+	}
+	page := v.u16(le.Uint32(d[atPortDirectories:]) + first*8 + uint32(word)*2)
+	return v.either(flags&flagWidePorts != 0, le.Uint32(d[atPortPages:]), page*8+uint32(port&511))
 }
 
 var (

@@ -127,7 +127,7 @@ fn the_worked_example_is_an_image() {
         ("ports", d.ports, 26),
         ("cells", d.cells, d.stride * d.port_classes),
         ("verdict entries", d.entries, d.entry_count * 16),
-        ("bitsets", d.bitsets, d.port_classes * d.plane_words() * 32),
+        ("bitsets", d.bitsets, d.port_classes * d.plane_bytes() * 4),
         ("origins", h.origins, h.subjects.count * 8),
     ];
     let mut block = String::new();

@@ -17,7 +17,7 @@ use crate::rule::Direction;
 use ahash::AHashMap;
 use netverdict_table::Plane;
 use netverdict_table::layout::{
-    self, ALIGN, DESCRIPTOR_LEN, Descriptor, ENTRY_LEN, HEADER_LEN, Header, Section,
+    self, ALIGN, DESCRIPTOR_LEN, Descriptor, ENTRY_LEN, HEADER_LEN, Header, PART_ALIGN, Section,
 };
 
 /// Spare classes that are left before a table's numbers get 16 bits.
@@ -64,9 +64,9 @@ impl Image {
         Self {
             peers,
             ports: PortSections::new(),
-            cells: Pool::new(ALIGN),
-            entries: Pool::new(ALIGN),
-            bitsets: Pool::new(ALIGN),
+            cells: Pool::new(PART_ALIGN),
+            entries: Pool::new(ENTRY_LEN),
+            bitsets: Pool::new(PART_ALIGN),
             descriptors: Vec::new(),
             by_descriptor: AHashMap::new(),
             origins: OriginSections::new(),
@@ -117,6 +117,7 @@ impl Image {
             peer_classes: classes.count(),
             port_classes: count(cells.rows),
             entry_count: count(cells.entries.len()),
+            last_port_word: ports.last_word,
         };
         let descriptors = &mut self.descriptors;
         let number = self.by_descriptor.entry(descriptor).or_insert_with(|| {
@@ -442,13 +443,13 @@ fn index(pairs: &[(u32, u32)], slots: u32) -> Vec<u8> {
 /// Four planes per row, exclusive, one bit per peer class.
 fn bitsets(cells: &Cells, peer_classes: u32) -> Vec<u8> {
     let planes: Vec<Option<Plane>> = cells.entries.iter().map(Plane::of).collect();
-    let words = (peer_classes as usize).div_ceil(64);
-    let mut out = vec![0; cells.rows * words * Plane::ALL.len() * 8];
-    let of_rows = out.chunks_exact_mut((words * Plane::ALL.len() * 8).max(1));
+    let bytes = (peer_classes as usize).div_ceil(8);
+    let mut out = vec![0; cells.rows * bytes * Plane::ALL.len()];
+    let of_rows = out.chunks_exact_mut((bytes * Plane::ALL.len()).max(1));
     for (row, bits) in cells.each_row().zip(of_rows) {
         for (class, cell) in row.iter().enumerate() {
             let plane = planes.get(*cell as usize).copied().flatten();
-            let byte = plane.and_then(|p| bits.get_mut(p as usize * words * 8 + class / 8));
+            let byte = plane.and_then(|p| bits.get_mut(p as usize * bytes + class / 8));
             if let Some(byte) = byte {
                 *byte |= 1 << (class % 8);
             }

@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::identity::NumericIdentity;
 use ahash::AHashMap;
 use netverdict_table::layout::{
-    ALIGN, BLOCK_LEN, BLOCK_PAGES, Descriptor, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, REGIONS,
-    SLOT_BLOCKS, WIDE_PEERS, region,
+    BLOCK_LEN, BLOCK_PAGES, Descriptor, EMPTY_SLOTS, PAGE_IDENTITIES, PAGE_UNIT, PART_ALIGN,
+    REGIONS, SLOT_BLOCKS, WIDE_PEERS, region,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -221,8 +221,8 @@ impl PeerSections {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
             plan,
-            directories: Pool::new(ALIGN),
-            roots: Pool::new(ALIGN),
+            directories: Pool::new(PART_ALIGN),
+            roots: Pool::new(PART_ALIGN),
             pages: Pool::new(PAGE_UNIT),
             blocks: Pool::new(BLOCK_LEN),
             empty: [None, None],

@@ -3,7 +3,7 @@
 use super::*;
 use crate::scenario::{Prepared, Scenario};
 use layout::{
-    BLOCK_LEN, DESCRIPTOR_LEN, Descriptor, ENTRY_LEN, PAGE_UNIT, PORT_DIRECTORY_LEN,
+    BLOCK_LEN, DESCRIPTOR_LEN, Descriptor, ENTRY_LEN, PAGE_UNIT, PORT_DIRECTORY_UNIT,
     PORT_PAGE_UNIT, SLOT_BLOCKS, region,
 };
 
@@ -124,13 +124,13 @@ impl Planted {
 
     fn port_directory_word(&self, slot: usize, port: u16) -> usize {
         let directory = usize::from(self.u16(self.descriptor.ports as usize + slot * 2));
-        let at = self.descriptor.port_directories as usize + directory * PORT_DIRECTORY_LEN;
-        at + usize::from(port >> 8) * 2
+        let at = self.descriptor.port_directories as usize + directory * PORT_DIRECTORY_UNIT;
+        at + usize::from(self.descriptor.last_port_word.min(port >> 9)) * 2
     }
 
     fn port_class(&self, slot: usize, port: u16) -> usize {
         let page = usize::from(self.u16(self.port_directory_word(slot, port)));
-        self.descriptor.port_pages as usize + page * PORT_PAGE_UNIT + usize::from(port & 255)
+        self.descriptor.port_pages as usize + page * PORT_PAGE_UNIT + usize::from(port & 511)
     }
 
     /// The bytes with a hash that fits them.
@@ -292,7 +292,7 @@ fn wrong_classes_of_ports_are_found() {
             p.set_u16(to, word);
         });
         assert_eq!(flow(&fault).1, 6);
-        assert_eq!(flow(&fault).2 >> 8, 1500 >> 8, "{fault}");
+        assert_eq!(flow(&fault).2 >> 9, 1500 >> 9, "{fault}");
         // A protocol without ports, and the protocol of a slot.
         let fault = found(prepared, image, |p| {
             let class = u16::from(p.bytes[p.port_class(0, 82)]);

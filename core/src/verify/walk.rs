@@ -6,8 +6,8 @@
 
 use ahash::AHashMap;
 use netverdict_table::layout::{
-    BLOCK_LEN, BLOCK_PAGES, Descriptor, Header, PAGE_UNIT, PORT_DIRECTORY_LEN, PORT_PAGE_UNIT,
-    PORT_SLOTS, SLOT_BLOCKS, Section, WIDE_PEERS, WIDE_PORTS,
+    BLOCK_LEN, BLOCK_PAGES, Descriptor, Header, PAGE_UNIT, PORT_SLOTS, SLOT_BLOCKS, Section,
+    WIDE_PEERS, WIDE_PORTS,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ type Cuts = Arc<[(u32, u32)]>;
 /// What the walk of identities depends on.
 type PeerKey = (u32, u32, u32, u32, bool);
 /// What the walk of ports depends on.
-type PortKey = (u32, u32, u32, bool);
+type PortKey = (u32, u32, u32, u16, bool);
 
 /// Identities of a region.
 const REGION: u32 = 1 << 15;
@@ -254,7 +254,13 @@ impl<'a> Walk<'a> {
     /// The class of every port of every protocol.
     pub(super) fn ports(&mut self, d: &Descriptor) -> Arc<[PortStretch]> {
         let wide = d.flags & WIDE_PORTS != 0;
-        let key = (d.ports, d.port_directories, d.port_pages, wide);
+        let key = (
+            d.ports,
+            d.port_directories,
+            d.port_pages,
+            d.last_port_word,
+            wide,
+        );
         if let Some(known) = self.ports.get(&key) {
             return Arc::clone(known);
         }
@@ -285,14 +291,18 @@ impl<'a> Walk<'a> {
         all
     }
 
+    /// The classes of a protocol's ports: 128 pages of 512, of which those
+    /// behind the last word are all that word's.
     fn port_directory(&mut self, d: &Descriptor, number: u16, wide: bool) -> Vec<(u32, u32)> {
-        let at = d.port_directories as usize + usize::from(number) * PORT_DIRECTORY_LEN;
+        let directory = d.port_directories as usize + usize::from(number) * 8;
+        let unit = if wide { 16 } else { 8 };
         let mut cuts = Vec::new();
-        for high in 0..256 {
-            let page = self.u16(at + high as usize * 2);
-            let page = d.port_pages as usize + usize::from(page) * PORT_PAGE_UNIT;
-            for (start, class) in self.classes(page, 256, wide).iter() {
-                cut(&mut cuts, high * 256 + start, *class);
+        for high in 0..128 {
+            let word = usize::from(d.last_port_word).min(high as usize);
+            let page = usize::from(self.u16(directory + word * 2));
+            let page = d.port_pages as usize + page * unit;
+            for (start, class) in self.classes(page, 512, wide).iter() {
+                cut(&mut cuts, high * 512 + start, *class);
             }
         }
         cuts

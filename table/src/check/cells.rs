@@ -3,7 +3,7 @@
 
 use super::{Checker, Result, TableError, ensure, value};
 use crate::bits::Plane;
-use crate::bytes::{fixed, get_u16, get_u64};
+use crate::bytes::{fixed, get_u16, get_upto_u64};
 use crate::layout::{Descriptor, ENTRY_LEN, WIDE_CELLS};
 use crate::question::Answer;
 use alloc::vec::Vec;
@@ -48,7 +48,7 @@ impl Checker<'_> {
             wide: d.flags & WIDE_CELLS != 0,
         };
         let size = if cells.wide { 2 } else { 1 };
-        self.section("cells", d.cells, cells.count(), size)?;
+        self.below("cells", d.cells, cells.count(), size)?;
         let greatest = match self.known.cells.get(&cells.key([0, 0])) {
             Some(greatest) => *greatest,
             None => {
@@ -60,17 +60,17 @@ impl Checker<'_> {
         };
         ensure(greatest < d.entry_count, "cell", d.cells, greatest)?;
         let entry_count = u64::from(d.entry_count);
-        self.section("verdict entries", d.entries, entry_count, ENTRY_LEN as u64)?;
+        self.below("verdict entries", d.entries, entry_count, ENTRY_LEN as u64)?;
         let planes = self.planes(d)?;
-        let words = u64::from(d.plane_words());
-        let bitset_words = u64::from(d.port_classes) * Plane::ALL.len() as u64 * words;
-        self.section("bitsets", d.bitsets, bitset_words, 8)?;
+        let plane = u64::from(d.plane_bytes());
+        let bitsets = u64::from(d.port_classes) * Plane::ALL.len() as u64 * plane;
+        self.below("bitsets", d.bitsets, bitsets, 1)?;
         // Tables that differ in proxy ports alone have the same planes.
         let agreed = cells.key([planes, d.bitsets]);
         if self.known.agreed.contains_key(&agreed) {
             return Ok(());
         }
-        self.spend(cells.count() + bitset_words + entry_count)?;
+        self.spend(cells.count() + bitsets + entry_count)?;
         self.bitsets(at, d, cells)?;
         self.known.agreed.insert(agreed, 0);
         Ok(())
@@ -127,11 +127,11 @@ impl Checker<'_> {
 
     fn bitsets(&self, at: u32, d: &Descriptor, cells: Cells) -> Result<()> {
         let planes = self.entry_planes(d);
-        let words = d.plane_words() as usize;
+        let bytes = d.plane_bytes() as usize;
         for row in 0..cells.rows {
-            for word in 0..words {
+            for byte in (0..bytes).step_by(8) {
                 let mut bits = [0u64; Plane::ALL.len()];
-                let first = word as u32 * 64;
+                let first = byte as u32 * 8;
                 for class in first..cells.classes.min(first + 64) {
                     let cell = self.cell(cells, row, class) as usize;
                     let plane = planes.get(cell).copied().unwrap_or(NO_PLANE);
@@ -139,9 +139,10 @@ impl Checker<'_> {
                         *bits |= 1 << (class % 64);
                     }
                 }
-                let row_at = d.bitsets as usize + row as usize * bits.len() * words * 8;
+                let row_at = d.bitsets as usize + row as usize * bits.len() * bytes;
                 for (plane, bits) in bits.into_iter().enumerate() {
-                    if get_u64(self.b, row_at + (plane * words + word) * 8) != bits {
+                    let word_at = row_at + plane * bytes + byte;
+                    if get_upto_u64(self.b, word_at, bytes - byte) != bits {
                         return Err(TableError::Bitsets {
                             descriptor: at,
                             row,

@@ -4,8 +4,8 @@ use super::{Checker, FIND, Result, ensure, is_new, numbers, place, value};
 use crate::bytes::{fixed, get_u16, get_u32};
 use crate::layout::{
     BLOCK_LEN, BLOCK_PAGES, DESCRIPTOR_LEN, Descriptor, PAGE_IDENTITIES, PAGE_UNIT,
-    PORT_DIRECTORY_LEN, PORT_PAGE_UNIT, PORT_SLOTS, SLOT_BLOCKS, SLOTS, UNLISTED_CLASSES,
-    WIDE_CELLS, WIDE_PEERS, WIDE_PORTS,
+    PORT_DIRECTORY_UNIT, PORT_DIRECTORY_WORDS, PORT_END_AT, PORT_PAGE_PORTS, PORT_PAGE_UNIT,
+    PORT_SLOTS, SLOT_BLOCKS, SLOTS, UNLISTED_CLASSES, WIDE_CELLS, WIDE_PEERS, WIDE_PORTS,
 };
 
 impl Checker<'_> {
@@ -39,6 +39,13 @@ impl Checker<'_> {
         let stride_fits = d.stride >= peers && d.stride <= 1 << 17;
         ensure(stride_fits, "stride", at, d.stride)?;
 
+        let last = d.last_port_word;
+        let last_fits = usize::from(last) < PORT_DIRECTORY_WORDS;
+        ensure(last_fits, "last word of port directories", at, last)?;
+        // Lookups take the end from where it stands.
+        let end = get_u16(self.b, at as usize + PORT_END_AT);
+        ensure(end == d.port_end(), "end of ports", at, end)?;
+
         let greatest = self.peer_class(&d, wide(WIDE_PEERS))?;
         ensure(greatest < peers, "peer class", at, greatest)?;
         let greatest = self.port_class(&d, wide(WIDE_PORTS))?;
@@ -49,7 +56,7 @@ impl Checker<'_> {
     /// The greatest class that a lookup can find.
     fn peer_class(&mut self, d: &Descriptor, wide: bool) -> Result<u32> {
         let words = (self.h.local_count / PAGE_IDENTITIES) as usize;
-        self.section("local directory", d.directory, words as u64, 2)?;
+        self.below("local directory", d.directory, words as u64, 2)?;
         let key = place(d.directory.into(), d.pages, wide);
         let local = match self.known.directories.get(&key) {
             Some(class) => *class,
@@ -64,7 +71,7 @@ impl Checker<'_> {
             }
         };
         let words = self.h.regions.count as usize * SLOT_BLOCKS;
-        self.section("root", d.root, words as u64, 2)?;
+        self.below("root", d.root, words as u64, 2)?;
         let parts = u64::from(d.root) << 32 | u64::from(d.pages);
         let key = place(parts, d.blocks, wide);
         if let Some(rooted) = self.known.roots.get(&key) {
@@ -124,27 +131,26 @@ impl Checker<'_> {
     }
 
     fn port_class(&mut self, d: &Descriptor, wide: bool) -> Result<u32> {
-        self.section("ports", d.ports, SLOTS as u64, 2)?;
-        let mut greatest = 0;
-        for slot in 0..SLOTS {
-            let word = get_u16(self.b, d.ports as usize + slot * 2);
-            let class = if slot < PORT_SLOTS as usize {
-                self.port_directory(d, word, wide)?
-            } else {
-                u32::from(word)
-            };
-            greatest = greatest.max(class);
+        self.below("ports", d.ports, SLOTS as u64, 2)?;
+        let words = self.part(d.ports.into(), SLOTS * 2).unwrap_or(&[]);
+        let (directories, classes) = words.split_at(words.len().min(PORT_SLOTS as usize * 2));
+        let mut greatest = numbers(classes).max().map_or(0, u32::from);
+        for directory in numbers(directories) {
+            greatest = greatest.max(self.port_directory(d, directory, wide)?);
         }
         Ok(greatest)
     }
 
+    /// The greatest class of a protocol's ports.
     fn port_directory(&mut self, d: &Descriptor, number: u16, wide: bool) -> Result<u32> {
-        let at = u64::from(d.port_directories) + u64::from(number) * PORT_DIRECTORY_LEN as u64;
-        let key = place(at, d.port_pages, wide);
+        self.spend(FIND)?;
+        let at = u64::from(d.port_directories) + u64::from(number) * PORT_DIRECTORY_UNIT as u64;
+        let key = place(at << 16 | u64::from(d.last_port_word), d.port_pages, wide);
         if let Some(class) = self.known.port_directories.get(&key) {
             return Ok(*class);
         }
-        let Some(directory) = self.part(at, PORT_DIRECTORY_LEN) else {
+        let words = usize::from(d.last_port_word) + 1;
+        let Some(directory) = self.part(at, words * 2) else {
             return value("port directory", d.port_directories, number);
         };
         self.spend(directory.len() as u64)?;
@@ -162,12 +168,13 @@ impl Checker<'_> {
 
     fn port_page(&mut self, base: u32, page: u16, wide: bool) -> Result<u32> {
         self.spend(FIND)?;
-        let at = u64::from(base) + u64::from(page) * PORT_PAGE_UNIT as u64;
+        let unit = if wide { 2 } else { 1 } * PORT_PAGE_UNIT as u64;
+        let at = u64::from(base) + u64::from(page) * unit;
         let key = place(at, 0, wide);
         if let Some(class) = self.known.port_pages.get(&key) {
             return Ok(*class);
         }
-        let Some(class) = self.greatest(at, wide, 256)? else {
+        let Some(class) = self.greatest(at, wide, PORT_PAGE_PORTS)? else {
             return value("port page", base, page);
         };
         self.known.port_pages.insert(key, class);

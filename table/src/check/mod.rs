@@ -12,7 +12,7 @@ mod origin;
 
 use crate::bytes::get_u16;
 use crate::image::{Info, hash};
-use crate::layout::{ALIGN, FROZEN, HEADER_LEN, Header};
+use crate::layout::{ALIGN, FROZEN, HEADER_LEN, Header, PART_ALIGN};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
@@ -30,7 +30,8 @@ pub enum TableError {
     },
     /// The bytes do not begin with the magic number.
     Magic,
-    /// The image is for later readers.
+    /// The image is of a format that is not read here: for later readers, or
+    /// older than any that was released.
     Version {
         /// The format version a reader must know.
         oldest_reader: u16,
@@ -168,7 +169,8 @@ struct Known {
     roots: Found<2>,
     /// Greatest class of a port page, by its place.
     port_pages: Found<2>,
-    /// Greatest class behind a port directory, by its place and pages.
+    /// Greatest class behind a port directory, by its place, last word and
+    /// pages.
     port_directories: Found<2>,
     /// Number of the list of planes of verdict entries, by place and count.
     entries: Found<2>,
@@ -197,9 +199,18 @@ impl<'a> Checker<'a> {
 
     /// `count` elements of `size` bytes at `at` lie within the image.
     fn section(&self, name: &'static str, at: u32, count: u64, size: u64) -> Result<()> {
-        let end = u64::from(at) + count * size;
-        let aligned = (at as usize).is_multiple_of(ALIGN);
-        if count != 0 && (end > self.b.len() as u64 || !aligned || at < HEADER_LEN as u32) {
+        self.aligned(name, at, count * size, ALIGN)
+    }
+
+    /// The same of what a descriptor names.
+    fn below(&self, name: &'static str, at: u32, count: u64, size: u64) -> Result<()> {
+        self.aligned(name, at, count * size, PART_ALIGN)
+    }
+
+    fn aligned(&self, name: &'static str, at: u32, len: u64, align: usize) -> Result<()> {
+        let end = u64::from(at) + len;
+        let aligned = (at as usize).is_multiple_of(align);
+        if len != 0 && (end > self.b.len() as u64 || !aligned || at < HEADER_LEN as u32) {
             return Err(TableError::Section { name, at });
         }
         Ok(())
@@ -214,7 +225,7 @@ impl<'a> Checker<'a> {
         self.b.get(at..at.checked_add(len)?)
     }
 
-    /// The greatest of 64 or 256 classes; `None` when they lie outside.
+    /// The greatest of so many classes; `None` when they lie outside.
     fn greatest(&mut self, at: u64, wide: bool, count: usize) -> Result<Option<u32>> {
         self.spend(count as u64)?;
         let len = if wide { count * 2 } else { count };

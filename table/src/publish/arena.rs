@@ -32,7 +32,8 @@ impl Arena {
     }
 
     /// Writes bytes that no reader is led to. Bytes beside them in a word may
-    /// be read meanwhile: only the writer stores, so they keep their value.
+    /// be read meanwhile: only the writer stores, so they keep their value, and
+    /// what they lead to is still published by the store that readers see.
     pub(super) fn fill(&self, at: usize, bytes: &[u8]) {
         let mut at = at;
         let mut left = bytes;
@@ -40,7 +41,11 @@ impl Arena {
             let shift = at % 8;
             let take = left.len().min(8 - shift);
             let (now, later) = left.split_at(take);
-            self.merge(at / 8, Ordering::Relaxed, |word| {
+            let order = match take {
+                8 => Ordering::Relaxed,
+                _ => Ordering::Release,
+            };
+            self.merge(at / 8, order, |word| {
                 if let Some(to) = word.get_mut(shift..shift + take) {
                     to.copy_from_slice(now);
                 }
@@ -123,7 +128,7 @@ impl Memory for Words<'_> {
         let first = at / 8;
         // One look at the length for all of them.
         let words = self.0.get(first..).and_then(|w| w.first_chunk());
-        let Some([a, b, c, d, e, f]) = words else {
+        let Some([a, b, c, d, e, f, _, last]) = words else {
             return [0; WORDS];
         };
         let both = |word: &AtomicU64| {
@@ -131,7 +136,11 @@ impl Memory for Words<'_> {
             (word as u32, (word >> 32) as u32)
         };
         let ((a, b), (c, d), (e, f)) = ((both(a), both(b)), (both(c), both(d)), (both(e), both(f)));
-        [a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1]
+        let (_, ports) = both(last);
+        let (end, last) = (ports & 0xffff, ports >> 16);
+        [
+            a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1, end, last,
+        ]
     }
 
     #[inline(always)]

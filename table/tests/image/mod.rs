@@ -89,14 +89,14 @@ pub(crate) fn bitsets(rows: &[Vec<u16>]) -> Vec<u8> {
     let planes: Vec<_> = entries().iter().map(Plane::of).collect();
     let mut out = Vec::new();
     for row in rows {
-        let words = row.len().div_ceil(64);
-        let mut bits = vec![0u64; words * Plane::ALL.len()];
+        let bytes = row.len().div_ceil(8);
+        let mut bits = vec![0u8; bytes * Plane::ALL.len()];
         for (class, cell) in row.iter().enumerate() {
             if let Some(plane) = planes[usize::from(*cell)] {
-                bits[plane as usize * words + class / 64] |= 1 << (class % 64);
+                bits[plane as usize * bytes + class / 8] |= 1 << (class % 8);
             }
         }
-        out.extend(bits.into_iter().flat_map(u64::to_le_bytes));
+        out.extend(bits);
     }
     out
 }
@@ -126,21 +126,22 @@ pub(crate) fn direction(b: &mut Builder, wide: bool) -> Descriptor {
     // Mesh, local prefixes, remote nodes, local cluster, and a slot of its own.
     let slots = [0u16, 1, 2, 3, 3].map(|b| [b; SLOT_BLOCKS]).concat();
     let local = [5 * units, 0, 0, 0, units];
-    let port_units: u16 = units;
     let port_page = |classes_: [u16; 2]| {
-        let each = (0..256).map(move |i| classes_[usize::from(i == 80)]);
+        let each = (0..PORT_PAGE_PORTS).map(move |i| classes_[usize::from(i == 80)]);
         classes(each, wide)
     };
     let port_pages: Vec<u8> = [port_page([0, 0]), port_page([0, 1])].concat();
-    let mut directory = vec![0u16; 256];
-    directory[0] = port_units;
-    let directories = [words(&[0; 256]), words(&directory)].concat();
-    let ports: Vec<u16> = (0u16..13)
-        .map(|s| if s < 2 { 1 } else { 2 * u16::from(s > 7) })
-        .collect();
-    let ports: Vec<u16> = (0u16..)
-        .zip(ports)
-        .map(|(slot, class)| if (2..5).contains(&slot) { 0 } else { class })
+    let second = (PORT_PAGE_PORTS / PORT_PAGE_UNIT) as u16;
+    // The first directory has no ports, the second has port 80.
+    let directories = words(&[0, 0, 0, 0, second, 0, 0, 0]);
+    // Of TCP and UDP; protocols without ports from the fourth on are of the
+    // last class.
+    let ports: Vec<u16> = (0..SLOTS)
+        .map(|slot| match slot {
+            0 | 1 => 1,
+            8.. => 2,
+            _ => 0,
+        })
         .collect();
     let rows: Vec<Vec<u16>> = vec![
         vec![0, 0, 0, 1, 0, 2, 4],
@@ -170,6 +171,7 @@ pub(crate) fn direction(b: &mut Builder, wide: bool) -> Descriptor {
         peer_classes: 7,
         port_classes: 3,
         entry_count: 5,
+        last_port_word: 1,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use netverdict_table::layout::{
     ALIGN, BLOCK_LEN, BLOCK_PAGES, DESCRIPTOR_LEN, Descriptor, EGRESS, HEADER_LEN, Header,
-    PORT_DIRECTORY_LEN, REGIONS, SLOT_BLOCKS, SLOTS, Section, VERSION, protocol_slot,
+    PORT_PAGE_PORTS, REGIONS, SLOT_BLOCKS, SLOTS, Section, VERSION, protocol_slot,
 };
 use netverdict_table::{Answer, MatchType};
 
@@ -48,8 +48,9 @@ pub(crate) fn image(classes: u8, pages: u8) -> (Vec<u8>, Places) {
     let filled = (0..pages).flat_map(|page| [page; 64]).collect::<Vec<u8>>();
     let page_base = put(&filled);
     let ports = put(&words(&[0; SLOTS]));
-    let port_directory = put(&[0; PORT_DIRECTORY_LEN]);
-    let port_page = put(&[0; 256]);
+    // No port is told apart.
+    let port_directory = put(&words(&[0]));
+    let port_page = put(&[0; PORT_PAGE_PORTS]);
     let cells = put(&(0..classes)
         .map(|c| c.saturating_sub(4))
         .collect::<Vec<u8>>());
@@ -63,7 +64,10 @@ pub(crate) fn image(classes: u8, pages: u8) -> (Vec<u8>, Places) {
     let bits = |redirected: u64| {
         [0, 0, redirected, 0]
             .into_iter()
-            .flat_map(u64::to_le_bytes)
+            .flat_map(|plane: u64| {
+                let bytes = plane.to_le_bytes().into_iter();
+                bytes.take(usize::from(classes).div_ceil(8))
+            })
             .collect::<Vec<u8>>()
     };
     let bitsets = put(&bits(listed));
@@ -84,6 +88,7 @@ pub(crate) fn image(classes: u8, pages: u8) -> (Vec<u8>, Places) {
         peer_classes: u32::from(classes),
         port_classes: 1,
         entry_count: u32::from(classes) - 4,
+        last_port_word: 0,
     };
     let allow = put(&descriptor.to_bytes());
     let drop = put(&Descriptor {
