@@ -513,7 +513,8 @@ export class Engine {
   text(name: string): string | null;
   /** What there is to say about all documents, or one. What stayed since the last time is the same object. */
   diagnostics(document?: string): Diagnostic[];
-  workloads(): Workload[];
+  /** The same array while nothing changed. */
+  workloads(): readonly Workload[];
   identities(): Identity[];
   /** @throws NetverdictError `question`: malformed, or an end is not found. */
   verdict(flow: FlowQuestion): Flow;

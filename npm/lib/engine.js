@@ -12,6 +12,7 @@ export class Engine {
   #raw;
   #diagnostics = new Diagnostics();
   #reach = new Reach();
+  #workloads = { told: "", all: [] };
 
   constructor(settings = {}) {
     this.#raw = call("settings", () => new RawEngine(JSON.stringify(settings)));
@@ -43,7 +44,9 @@ export class Engine {
   }
 
   workloads() {
-    return this.#ask("", (raw) => raw.workloads());
+    const told = call("", () => this.#raw.workloads());
+    if (told !== this.#workloads.told) this.#workloads = { told, all: JSON.parse(told) };
+    return this.#workloads.all;
   }
 
   identities() {
@@ -96,12 +99,22 @@ export class Engine {
 
   reach({ byPod = false, withDenied = false, exposure = false } = {}) {
     if (byPod || withDenied || exposure) return this.#ask("", (raw) => raw.reach(byPod, withDenied, exposure));
-    return this.#reach.after(this.#ask("", (raw) => raw.reach_since(this.#reach.revision)));
+    this.#follow();
+    return this.#reach.all();
+  }
+
+  /** What changed since this was asked before. */
+  #follow() {
+    const told = this.#ask("", (raw) => raw.reach_since(this.#reach.revision));
+    this.#reach.after(told);
+    return told;
   }
 
   reachSince(revision) {
-    this.reach();
-    const { names, workloads, cells, revision: now } = this.#ask("", (raw) => raw.reach_since(revision));
+    const known = this.#reach.revision;
+    const last = this.#follow();
+    const told = revision === known ? last : this.#ask("", (raw) => raw.reach_since(revision));
+    const { names, workloads, cells, revision: now } = told;
     const all = this.#reach.names;
     const named = (is) => all.filter((_, i) => workloads[i] === is);
     return {

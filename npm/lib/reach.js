@@ -9,7 +9,7 @@ export class Reach {
   #rows = [];
   #all = null;
 
-  /** The connections after what the module told. */
+  /** The module told what changed. */
   after({ revision, names, workloads, cells }) {
     this.revision = revision;
     if (names !== undefined) {
@@ -20,7 +20,12 @@ export class Reach {
       this.#workloads = workloads;
     }
     for (const [from, to, connection] of cells) this.#rows[from][to] = connection ?? undefined;
-    if (this.#all === null || names !== undefined || cells.length > 0) this.#all = this.#gather();
+    if (names !== undefined || cells.length > 0) this.#all = null;
+  }
+
+  /** The connections; the same object until something changed. */
+  all() {
+    this.#all ??= this.#gather();
     return this.#all;
   }
 

@@ -1,9 +1,10 @@
 // The page's side of the engine. In: changed documents and questions. Out:
 // events with diagnostics and snapshots, and promises of answers.
 
-import type { Diagnostic } from "netverdict";
+import type { Diagnostic, Workload } from "netverdict";
 import type { Snapshot } from "../contract";
 import type { Names } from "../state/names";
+import { KnownConnections, KnownDiagnostics } from "./known";
 import type { Answer, Arguments, Change, FromWorker, Method, ToWorker } from "./protocol";
 
 /** A question that the engine refused: `code` as in `NetverdictError`. */
@@ -51,6 +52,9 @@ export class EngineClient {
   #asked: Waiting | undefined;
   #changedAt = new Map<number, number>();
   #diagnostics: readonly Diagnostic[] = [];
+  #workloads: readonly Workload[] = [];
+  #knownDiagnostics = new KnownDiagnostics();
+  readonly #connections = new KnownConnections();
   #restarts = 0;
   #restarted = 0;
 
@@ -118,6 +122,7 @@ export class EngineClient {
 
   #begin(): Worker {
     const worker = this.#start();
+    this.#knownDiagnostics = new KnownDiagnostics();
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
     worker.onerror = (event) => {
       event.preventDefault();
@@ -131,12 +136,15 @@ export class EngineClient {
       case "ready":
         break;
       case "diagnosed":
-        this.#diagnostics = message.diagnostics;
+        this.#diagnostics = this.#knownDiagnostics.after(message.change);
         this.#measure("diagnostics", message.revision, message.ms);
-        this.#listener.diagnosed(message.revision, message.diagnostics);
+        this.#listener.diagnosed(message.revision, this.#diagnostics);
         break;
       case "reached": {
-        const { revision, workloads, connectivity, ms } = message;
+        const { revision, change, anew, ms } = message;
+        this.#workloads = message.workloads ?? this.#workloads;
+        const workloads = this.#workloads;
+        const connectivity = this.#connections.after(change, anew);
         this.#measure("snapshot", revision, ms);
         for (const known of this.#changedAt.keys()) if (known <= revision) this.#changedAt.delete(known);
         this.#listener.snapshot({ revision, workloads, connectivity, diagnostics: this.#diagnostics, engineMs: ms });

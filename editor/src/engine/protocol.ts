@@ -1,7 +1,8 @@
 // What the page and the engine's worker tell each other.
 
-import type { Connectivity, Diagnostic, Difference, Engine, Workload } from "netverdict";
+import type { ConnectivityChange, Difference, Engine, Workload } from "netverdict";
 import type { Names } from "../state/names";
+import type { DiagnosticsChange } from "./known";
 
 /** Documents as they travel. */
 export type Documents = readonly (readonly [name: string, text: string])[];
@@ -28,12 +29,15 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "ready" }
-  | { readonly kind: "diagnosed"; readonly revision: number; readonly diagnostics: readonly Diagnostic[]; readonly ms: number }
+  | { readonly kind: "diagnosed"; readonly revision: number; readonly change: DiagnosticsChange; readonly ms: number }
   | {
       readonly kind: "reached";
       readonly revision: number;
-      readonly workloads: readonly Workload[];
-      readonly connectivity: Connectivity;
+      /** `null` while they stay. */
+      readonly workloads: readonly Workload[] | null;
+      readonly change: ConnectivityChange;
+      /** All there is, of an engine that told nothing before. */
+      readonly anew: boolean;
       readonly ms: number;
     }
   | { readonly kind: "answer"; readonly id: number; readonly value: unknown }

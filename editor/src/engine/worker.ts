@@ -5,8 +5,9 @@
 // Between any two steps messages are let in, so that a key pressed meanwhile
 // is not behind work for a text that is gone.
 
-import { Engine, init, NetverdictError } from "netverdict";
+import { Engine, init, NetverdictError, type Workload } from "netverdict";
 import type { Names } from "../state/names";
+import { DiagnosticsTold } from "./known";
 import type { Change, Documents, FromWorker, Method, ToWorker } from "./protocol";
 
 type Question = Extract<ToWorker, { kind: "ask" }>;
@@ -24,6 +25,10 @@ let revision = 0;
 const changes: Change[] = [];
 const questions: Question[] = [];
 let reachIsDue = false;
+/** What the page has. */
+const diagnosticsTold = new DiagnosticsTold();
+let connectionsTold = 0;
+let workloadsTold: readonly Workload[] | undefined;
 let spent = 0;
 let working = false;
 
@@ -39,6 +44,7 @@ const letMessagesIn = (): Promise<void> =>
 /** Names are an engine's from its beginning: another one, with the same documents. */
 function withNames(old: Engine): Engine {
   renamed = false;
+  connectionsTold = 0;
   const engine = new Engine({ names });
   for (const name of old.documents()) engine.set(name, old.text(name) ?? "");
   old.free();
@@ -53,18 +59,22 @@ function apply(engine: Engine): void {
     if (text === null) engine.remove(name);
     else engine.set(name, text);
   }
-  const diagnostics = engine.diagnostics();
+  const change = diagnosticsTold.change(engine.diagnostics());
   spent = performance.now() - start;
-  tell({ kind: "diagnosed", revision, diagnostics, ms: spent });
+  tell({ kind: "diagnosed", revision, change, ms: spent });
   reachIsDue = true;
 }
 
 function reach(engine: Engine): void {
   reachIsDue = false;
   const start = performance.now();
-  const workloads = engine.workloads();
-  const connectivity = engine.reach({ withDenied: false });
-  tell({ kind: "reached", revision, workloads, connectivity, ms: spent + performance.now() - start });
+  const all = engine.workloads();
+  const workloads = all === workloadsTold ? null : all;
+  workloadsTold = all;
+  const anew = connectionsTold === 0;
+  const change = engine.reachSince(connectionsTold);
+  connectionsTold = change.revision;
+  tell({ kind: "reached", revision, workloads, change, anew, ms: spent + performance.now() - start });
 }
 
 function otherEngine(documents: Documents): Engine {
