@@ -55,6 +55,14 @@ fn environment() -> PathBuf {
     crate::install::target_folder().join("python/venv")
 }
 
+/// pip, about to install into an environment. By the interpreter: the script names
+/// the folder it was installed in.
+pub(crate) fn pip_install(environment: &Path, options: &[&str]) -> Command {
+    let mut pip = Command::new(environment.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet"]).args(options);
+    pip
+}
+
 /// The program that makes wheels; `None` when it cannot be had.
 pub(crate) fn maturin() -> Result<Option<PathBuf>, String> {
     let new_enough = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
@@ -75,8 +83,7 @@ pub(crate) fn maturin() -> Result<Option<PathBuf>, String> {
                 .args(["-m", "venv", "--clear"])
                 .arg(environment()),
         )?;
-        let mut pip = Command::new(environment().join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "-r"]);
+        let mut pip = pip_install(&environment(), &["--require-hashes", "-r"]);
         pip.arg(root().join(locks::REQUIREMENTS));
         let installed = pip.status().is_ok_and(|s| s.success());
         if !installed || std::fs::write(&noted, requirements).is_err() {
@@ -112,16 +119,7 @@ pub(crate) fn python() -> Result<Tally, String> {
     if !path(&wheel)?.contains("-cp311-abi3-") {
         return Err(format!("{}: not an abi3 wheel", wheel.display()));
     }
-    // By the interpreter: the script names the folder it was installed in.
-    let mut pip = Command::new(program("python"));
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--force-reinstall",
-    ]);
+    let mut pip = pip_install(&environment(), &["--no-deps", "--force-reinstall"]);
     job::run(pip.arg(&wheel))?;
     let mut test = Command::new(program("python"));
     test.args(["-m", "unittest", "discover", "-s"]);

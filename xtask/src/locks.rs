@@ -1,26 +1,66 @@
 //! Lock files of npm and Python: exact versions, sums, licences. No network.
 //!
 //! In: every package.json and package-lock.json that git knows, and the
-//! requirements of Python's tools. Out: complaints, a line each.
+//! requirements of Python's tools; deny-others.yaml, which says what these may name.
+//! Out: complaints, a line each.
 
 use crate::job::{command, root};
 use crate::packages::printed;
+use netverdict::{source::SourceId, yaml};
 use serde_json::Value;
 use std::fs;
-
-/// Licences of what is in the built editor.
-const SHIPPED: [&str; 4] = ["MIT", "ISC", "Apache-2.0", "Apache-2.0 OR MIT"];
-
-/// Licences of what builds and tests, besides these.
-const TOOLS: [&str; 3] = ["0BSD", "BSD-3-Clause", "MPL-2.0"];
 
 /// The tools that Python's package is built with.
 pub(crate) const REQUIREMENTS: &str = "bindings/python/requirements.txt";
 
-/// Licences of these tools.
-const PYTHON: [&str; 2] = ["MIT OR Apache-2.0", "MIT"];
+/// What may be in them, beside deny.toml, which says it of crates.
+const ALLOWED: &str = "deny-others.yaml";
 
-const REGISTRY: &str = "https://registry.npmjs.org/";
+/// What `deny-others.yaml` allows.
+struct Allowed {
+    /// Where a package of npm may come from.
+    registry: String,
+    /// Licences of what is in the built editor.
+    shipped: Vec<String>,
+    /// Licences of what builds and tests, besides these.
+    tools: Vec<String>,
+    /// Licences of Python's tools.
+    python: Vec<String>,
+}
+
+impl Allowed {
+    fn new() -> Result<Self, String> {
+        let text = read(ALLOWED)?;
+        let document = yaml::read(SourceId(0), &text, &yaml::Limits::default())
+            .into_iter()
+            .next()
+            .and_then(|d| d.result.ok())
+            .ok_or(format!("{ALLOWED}: not YAML"))?;
+        let field = |of: &str, name: &str| {
+            let found = document.get(of).and_then(|o| o.get(name));
+            found.ok_or(format!("{ALLOWED}: no {of}.{name}"))
+        };
+        let list = |of: &str, name: &str| {
+            let items = field(of, name)?.items().iter();
+            let texts = items.map(|i| i.as_str().map(str::to_owned));
+            texts
+                .collect::<Option<Vec<String>>>()
+                .filter(|l| !l.is_empty())
+                .ok_or(format!("{ALLOWED}: {of}.{name} is no list of texts"))
+        };
+        let registry = field("npm", "allow-registry")?.as_str().unwrap_or_default();
+        // Every address begins with an empty one.
+        if !registry.starts_with("https://") || !registry.ends_with('/') {
+            return Err(format!("{ALLOWED}: npm.allow-registry is no address"));
+        }
+        Ok(Self {
+            registry: registry.to_owned(),
+            shipped: list("npm", "shipped")?,
+            tools: list("npm", "tools")?,
+            python: list("python", "tools")?,
+        })
+    }
+}
 
 fn read(file: &str) -> Result<String, String> {
     fs::read_to_string(root().join(file)).map_err(|e| format!("{file}: {e}"))
@@ -33,12 +73,16 @@ fn json(file: &str) -> Result<Value, String> {
 /// The lock files of npm, each with what is wrong with it.
 pub(crate) fn npm() -> Result<Vec<(String, Vec<String>)>, String> {
     let listed = printed(&mut command("git", &["ls-files", "*package.json"]))?;
+    let allowed = Allowed::new()?;
     let mut all = Vec::new();
     for manifest in listed.lines() {
         let lock = manifest.replace("package.json", "package-lock.json");
         let wanted = json(manifest)?;
         if root().join(&lock).exists() {
-            all.push((lock.clone(), wrong_in_lock(&wanted, &json(&lock)?)));
+            all.push((
+                lock.clone(),
+                wrong_in_lock(&wanted, &json(&lock)?, &allowed),
+            ));
         } else if FIELDS.iter().any(|f| !wanted[*f].is_null()) {
             let complaint = "there are dependencies, and no package-lock.json".to_owned();
             all.push((manifest.to_owned(), vec![complaint]));
@@ -50,7 +94,7 @@ pub(crate) fn npm() -> Result<Vec<(String, Vec<String>)>, String> {
 /// Where a package names others.
 const FIELDS: [&str; 3] = ["dependencies", "devDependencies", "optionalDependencies"];
 
-fn wrong_in_lock(manifest: &Value, lock: &Value) -> Vec<String> {
+fn wrong_in_lock(manifest: &Value, lock: &Value, allowed: &Allowed) -> Vec<String> {
     let mut wrong = Vec::new();
     if lock["lockfileVersion"] != 3 {
         wrong.push("not a lock file of version 3".to_owned());
@@ -78,12 +122,13 @@ fn wrong_in_lock(manifest: &Value, lock: &Value) -> Vec<String> {
             wrong.push(format!("{at}: no sum"));
         }
         let from = text("resolved");
-        if !from.is_empty() && !from.starts_with(REGISTRY) {
+        if !from.is_empty() && !from.starts_with(&allowed.registry) {
             wrong.push(format!("{at}: from {from}"));
         }
         let licence = text("license");
-        let tool = package["dev"] == true && TOOLS.contains(&licence);
-        if !tool && !SHIPPED.contains(&licence) {
+        let among = |list: &[String]| list.iter().any(|l| l == licence);
+        let tool = package["dev"] == true && among(&allowed.tools);
+        if !tool && !among(&allowed.shipped) {
             wrong.push(format!("{at}: licence {licence:?}"));
         }
     }
@@ -143,8 +188,9 @@ fn wrong_in_requirements(text: &str) -> Vec<String> {
 }
 
 /// What is wrong with what is installed: lines of name, version and licence.
-pub(crate) fn wrong_installed(requirements: &str, installed: &str) -> Vec<String> {
+pub(crate) fn wrong_installed(requirements: &str, installed: &str) -> Result<Vec<String>, String> {
     let required = required(requirements);
+    let allowed = Allowed::new()?.python;
     let mut wrong = Vec::new();
     for line in installed.lines() {
         let mut fields = line.split('\t');
@@ -157,11 +203,11 @@ pub(crate) fn wrong_installed(requirements: &str, installed: &str) -> Vec<String
         if !required.iter().any(|(n, v, _)| n == name && v == version) {
             wrong.push(format!("{name} {version}: not required"));
         }
-        if !PYTHON.contains(&licence) {
+        if !allowed.iter().any(|l| l == licence) {
             wrong.push(format!("{name}: licence {licence:?}"));
         }
     }
-    wrong
+    Ok(wrong)
 }
 
 #[cfg(test)]
@@ -190,7 +236,8 @@ mod tests {
                 "node_modules/c": {"version": "1.0.0", "license": "MPL-2.0", "integrity": "sha512-x", "dev": true},
             },
         });
-        let wrong = wrong_in_lock(&manifest, &lock);
+        let allowed = Allowed::new().unwrap();
+        let wrong = wrong_in_lock(&manifest, &lock, &allowed);
         assert_eq!(
             wrong,
             [
@@ -202,7 +249,7 @@ mod tests {
             ]
         );
         let other = json!({"dependencies": {"b": "1.0.0"}});
-        assert!(wrong_in_lock(&other, &lock)[0].contains("than package.json"));
+        assert!(wrong_in_lock(&other, &lock, &allowed)[0].contains("than package.json"));
     }
 
     #[test]
@@ -211,7 +258,11 @@ mod tests {
         assert_eq!(required(good), [("a".to_owned(), "1.2".to_owned(), 2)]);
         assert!(wrong_in_requirements(good).is_empty());
         assert_eq!(wrong_in_requirements("a>=1\n").len(), 2);
-        assert!(wrong_installed(good, "a\t1.2\tMIT\npip\t1\t\n").is_empty());
-        assert_eq!(wrong_installed(good, "a\t1.3\tGPL\n").len(), 2);
+        assert!(
+            wrong_installed(good, "a\t1.2\tMIT\npip\t1\t\n")
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(wrong_installed(good, "a\t1.3\tGPL\n").unwrap().len(), 2);
     }
 }

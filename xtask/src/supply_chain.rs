@@ -121,7 +121,7 @@ fn python() -> Result<Tally, String> {
     let requirements = locks::requirements()?;
     tally += judged(
         "what is installed",
-        &locks::wrong_installed(&requirements, &installed),
+        &locks::wrong_installed(&requirements, &installed)?,
     );
     Ok(tally)
 }

@@ -343,6 +343,10 @@ fn python(profile: Profile, to: &Path) -> Result<Tally, String> {
     Ok(tally)
 }
 
+/// The folder of the image that its program is started in: whoever runs it puts
+/// their policies there.
+const IMAGE_FOLDER: &str = "/policies";
+
 /// How an image of the one program is built from the archive beside it.
 fn container(to: &Path, version: &str) -> Result<Tally, String> {
     let folder = format!("netverdict-{version}-x86_64-linux");
@@ -350,13 +354,13 @@ fn container(to: &Path, version: &str) -> Result<Tally, String> {
         return Err("there is no command line in dist/".to_owned());
     }
     let text = format!(
-        "# docker build -f Containerfile -t netverdict . && docker run --rm -v \"$PWD\":/work netverdict check .\n\
+        "# docker build -f Containerfile -t netverdict . && docker run --rm -v \"$PWD\":{IMAGE_FOLDER} netverdict check .\n\
          FROM scratch AS unpacked\n\
          ADD {folder}.tar.gz /\n\
          FROM scratch\n\
          COPY --from=unpacked /{folder}/bin/netverdict /bin/netverdict\n\
          COPY --from=unpacked /{folder}/LICENSE-APACHE /{folder}/LICENSE-MIT /{folder}/NOTICES.txt /\n\
-         WORKDIR /work\n\
+         WORKDIR {IMAGE_FOLDER}\n\
          USER 65534\n\
          ENTRYPOINT [\"/bin/netverdict\"]\n"
     );

@@ -289,12 +289,15 @@ fn container() -> Result<Tally, String> {
         if !build.status().is_ok_and(|s| s.success()) {
             continue;
         }
-        let work = at.join("work");
-        fs::create_dir_all(&work).map_err(|e| e.to_string())?;
-        fs::copy(&shop, work.join("shop.yaml")).map_err(|e| e.to_string())?;
+        let policies = at.join("policies");
+        fs::create_dir_all(&policies).map_err(|e| e.to_string())?;
+        fs::copy(&shop, policies.join("shop.yaml")).map_err(|e| e.to_string())?;
         let mut run = Command::new(engine);
-        run.args(["run", "--rm", "-v"])
-            .arg(format!("{}:/work:ro", work.display()));
+        run.args(["run", "--rm", "-v"]).arg(format!(
+            "{}:{}:ro",
+            policies.display(),
+            super::IMAGE_FOLDER
+        ));
         run.arg("netverdict-tried").args(question);
         let output = run.output().map_err(|e| format!("{engine}: {e}"))?;
         let said = String::from_utf8_lossy(&output.stdout);
@@ -310,7 +313,8 @@ fn container() -> Result<Tally, String> {
     let mut tally = skip("neither docker nor podman builds the image: its files alone are tried");
     let text = fs::read_to_string(at.join("Containerfile")).map_err(|e| e.to_string())?;
     let image = at.join("image");
-    fs::create_dir_all(image.join("work")).map_err(|e| e.to_string())?;
+    let policies = image.join(super::IMAGE_FOLDER.trim_start_matches('/'));
+    fs::create_dir_all(&policies).map_err(|e| e.to_string())?;
     let unpack = "tar xzf netverdict-[0-9]*-x86_64-linux.tar.gz";
     job::run(Command::new("sh").args(["-c", unpack]).current_dir(&at))?;
     for line in text.lines() {
@@ -331,13 +335,15 @@ fn container() -> Result<Tally, String> {
                 .map_err(|e| format!("{name}: {e}"))?;
         }
     }
-    fs::copy(&shop, image.join("work/shop.yaml")).map_err(|e| e.to_string())?;
+    fs::copy(&shop, policies.join("shop.yaml")).map_err(|e| e.to_string())?;
     let mut chroot = Command::new("chroot");
     chroot
         .arg("--userspec=65534:65534")
         .arg(&image)
         .arg("/bin/netverdict");
-    chroot.args(&question[..4]).arg("--file=/work/shop.yaml");
+    chroot
+        .args(&question[..4])
+        .arg(format!("--file={}/shop.yaml", super::IMAGE_FOLDER));
     let output = chroot.output().map_err(|e| format!("chroot: {e}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let wrong = String::from_utf8_lossy(&output.stderr);
@@ -427,16 +433,8 @@ fn source() -> Result<Tally, String> {
     let environment = at.join("environment");
     let mut venv = Command::new("python3");
     job::run(venv.args(["-m", "venv"]).arg(&environment))?;
-    let mut pip = Command::new(environment.join("bin/python"));
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        "--no-build-isolation",
-    ]);
+    let options = ["--no-deps", "--no-index", "--no-build-isolation"];
+    let mut pip = bindings::pip_install(&environment, &options);
     pip.arg(at.join(name));
     keep_apart(&mut pip, &at);
     // Built as for tests: the wheel is what is built for use.
