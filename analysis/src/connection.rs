@@ -4,6 +4,42 @@
 //! receiver of its ingress. Out: a [`Connection`]: for every port of every
 //! protocol what happens, both sides taken together as
 //! [`Cluster::flow`](netverdict::cluster::Cluster::flow) does.
+//!
+//! ```
+//! use netverdict::cluster::Cluster;
+//! use netverdict_analysis::connection::{Connection, Proxy, Side, SideState, Terms};
+//! use netverdict_analysis::connectivity::{Connectivity, Options};
+//! use netverdict_analysis::json::JsonPorts;
+//!
+//! let shop = include_str!("../../core/examples/shop.yaml");
+//! let api = "
+//! {apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: web, namespace: shop},
+//!  spec: {endpointSelector: {matchLabels: {app: web}}, ingress: [{toPorts: [{
+//!   ports: [{port: '80', protocol: TCP}], rules: {http: [{method: GET, path: /docs}]}}]}]}}";
+//! let cluster = Cluster::read(&format!("{shop}---{api}"))?;
+//! let all = Connectivity::new(&cluster, &Options::default());
+//! let number = |workload| all.choose(workload)[0];
+//! let (web, db) = (number("shop/web"), number("shop/db"));
+//!
+//! let to_db: Connection = (*all.connection(web, db).expect("two pods")).clone();
+//! assert_eq!(to_db.allowed()[0].ports, [(5432, 5432)]);
+//! assert!(to_db.unknown().is_empty());
+//! assert_eq!((to_db.egress_state(), to_db.ingress_state()), (SideState::Default, SideState::Allowed));
+//! // What a receiver without a policy says, and with it nobody is in the way.
+//! assert!(Side::open().passes());
+//!
+//! // Where a proxy sits, and which requests it lets through.
+//! let to_web = all.connection(db, web).expect("two pods");
+//! let (terms, ports): (Terms, _) = to_web.by_terms().remove(0);
+//! assert!(ports.contains(6, 80));
+//! assert_eq!((terms.layer7(), terms.requests()), (Some("http"), vec!["GET /docs".to_owned()]));
+//! let proxy: &Proxy = terms.ingress_proxy.as_deref().expect("a redirect");
+//! assert_eq!(proxy.requests(), terms.requests());
+//! assert_eq!(JsonPorts::all(&to_web)[0].ports, [[80, 80]]);
+//! // Together they are what either of two ways lets through.
+//! assert!(to_db.or(&to_web).open().contains(6, 80));
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 use crate::ports::{PortMap, PortSet, ports_of};
 use netverdict::cluster::{Decision, ProxyRules};

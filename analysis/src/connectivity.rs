@@ -78,20 +78,9 @@ impl<'c> Connectivity<'c> {
     ///
     /// ```
     /// use netverdict_analysis::connectivity::{Connectivity, Options};
+    /// use netverdict::cluster::Cluster;
     ///
-    /// # let config = netverdict::config::Config::default();
-    /// # let text = "
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-    /// # ---
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-    /// # ---
-    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-    /// # ";
-    /// # let options = netverdict::object::load::LoadOptions::new(&config);
-    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml")).unwrap();
     /// let connectivity = Connectivity::new(&cluster, &Options::default());
     /// let number = |workload| connectivity.choose(workload)[0];
     /// let (web, db) = (number("shop/web"), number("shop/db"));
@@ -673,6 +662,18 @@ fn workloads(
 }
 
 /// The longest of the prefixes among peers that an address has.
+///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict_analysis::connectivity::{Connectivity, Options, longest};
+///
+/// let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml"))?;
+/// let all = Connectivity::new(&cluster, &Options { all_entities: true, ..Options::default() });
+/// let prefix = "192.0.2.7/32".parse().expect("a prefix");
+/// // No policy names a prefix around it: it is the world's.
+/// assert_eq!(longest(all.peers(), &prefix).map(|peer| &*peer.name), Some("entity:world"));
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[must_use]
 pub fn longest<'p>(peers: &'p [Peer], prefix: &IpNet) -> Option<&'p Peer> {
     let prefixes = peers.iter().filter_map(|p| match &p.kind {

@@ -3,6 +3,22 @@
 //! In: a cluster, and explanations of flows between its endpoints. Out: every
 //! rule with how many of them it decided or matched; those with none are rules
 //! that nothing exercised.
+//!
+//! ```
+//! use netverdict::cluster::{Cluster, Flow};
+//! use netverdict_analysis::coverage::Coverage;
+//!
+//! let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml"))?;
+//! let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
+//! let (protocol, port, icmp_code) = (6, 5432, None);
+//! let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+//! let mut coverage = Coverage::new();
+//! // Seen three times.
+//! coverage.count(&cluster.explain(&flow), 3);
+//! let rules = coverage.rules(&cluster);
+//! assert_eq!((rules.len(), rules[0].exercise.decided), (1, 3));
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 use netverdict::cluster::{Cluster, FlowExplanation};
 use netverdict::explain::Fate;

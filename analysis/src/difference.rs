@@ -4,6 +4,37 @@
 //! every pair of peers between which something is different, with the exact
 //! ports. What is not in it is the same: connections are kept in one form, so
 //! that comparing them proves it.
+//!
+//! ```
+//! use netverdict::{cluster::Cluster, source::Sources};
+//! use netverdict_analysis::connectivity::{Connectivity, Options};
+//! use netverdict_analysis::difference::{ChangeKind, Difference, PairChange, Reason, learn_same_names};
+//! use netverdict_analysis::json::JsonEffect;
+//! use netverdict_analysis::reason;
+//!
+//! let shop = include_str!("../../core/examples/shop.yaml");
+//! let mut before = Cluster::read(shop)?;
+//! let mut after = Cluster::read(&shop.replace("5432", "6379"))?;
+//! // Addresses that stand for names that nobody has looked up are the same in both.
+//! learn_same_names(&mut before, &mut after);
+//! let options = Options::default();
+//! let (before, after) = (Connectivity::new(&before, &options), Connectivity::new(&after, &options));
+//! let difference = Difference::new(&before, &after);
+//! assert!(difference.has(ChangeKind::Opened) && difference.has(ChangeKind::Closed));
+//! let pair: &PairChange = &difference.pairs[0];
+//! let closed = pair.ports.iter().find(|p| p.kind == ChangeKind::Closed).expect("5432");
+//! assert!(JsonEffect::of(pair, std::slice::from_ref(closed)).all(|e| e.ports.contains("5432")));
+//!
+//! // Why: both answers for one flow of those, side by side.
+//! let why: Reason = pair.reason(closed, &before, &after).expect("a flow that changes");
+//! assert_eq!(why.sides().len(), 1);
+//! let sources = Sources::new();
+//! let told = reason::sides(&why, [&sources, &sources]);
+//! let ingress = told.iter().find(|side| side.direction == "ingress").expect("it changes");
+//! assert_eq!((ingress.before.verdict, ingress.after.verdict), ("allow", "default-deny"));
+//! assert_eq!(ingress.before.places().len(), 1);
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 use crate::connection::{Connection, Passage, Terms};
 use crate::connectivity::{Connectivity, longest};

@@ -3,6 +3,26 @@
 //! In: a cluster. Out: its [`Peer`]s in the order of their names: workloads,
 //! entities, prefixes that policies or nodes name, and DNS names. Every address
 //! belongs to the longest prefix among them, or to `entity:world`.
+//!
+//! ```
+//! use netverdict::cluster::Cluster;
+//! use netverdict_analysis::connectivity::{Connectivity, Options};
+//! use netverdict_analysis::peer::{Peer, learn_stand_ins};
+//!
+//! let shop = include_str!("../../core/examples/shop.yaml");
+//! let names = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: out, namespace: shop},
+//!  spec: {endpointSelector: {matchLabels: {app: web}}, egress: [{toFQDNs: [{matchName: api.example.com}]}]}}";
+//! let mut cluster = Cluster::read(&format!("{shop}---\n{names}"))?;
+//! // Nobody knows the addresses of that name: some stand for it.
+//! learn_stand_ins(&mut cluster);
+//! let all = Connectivity::new(&cluster, &Options::default());
+//! let peer = |name: &str| -> &Peer { &all.peers()[all.choose(name)[0]] };
+//! let web = peer("shop/web");
+//! assert_eq!((web.namespace(), web.templated()), (Some("shop"), None));
+//! assert_eq!(web.seen_from(&web.nodes).len(), 1);
+//! assert!(all.peers().iter().any(|p| p.name.contains("api.example.com")));
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 use ipnet::IpNet;
 use netverdict::cluster::{Cluster, Endpoint, ObjectKey};

@@ -47,6 +47,19 @@ pub struct Stretch<'m, T> {
 }
 
 /// A value for each port of each protocol.
+///
+/// ```
+/// use netverdict_analysis::ports::{PortMap, PortSet};
+///
+/// let web = PortSet::range(6, 80, 81);
+/// let words: PortMap<&str> = web.marked().map(|open| if *open { "open" } else { "closed" });
+/// assert_eq!((*words.at(6, 81), *words.at(17, 81)), ("open", "closed"));
+/// assert!(words.any(|word| *word == "open"));
+/// // Two maps become one, stretch by stretch.
+/// let lengths = words.with(&PortMap::same(1), |word, one| word.len() + one);
+/// assert_eq!(*lengths.at(6, 80), 5);
+/// assert!(lengths.stretches().any(|s| (s.protocol, s.first, s.last) == (Some(6), 80, 81)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortMap<T> {
     /// By protocol: where values begin. Protocols that are like the others
@@ -333,6 +346,13 @@ impl PortSet {
 }
 
 /// What a protocol is called; `other protocols` for those that are not listed.
+///
+/// ```
+/// use netverdict_analysis::ports::protocol_name;
+///
+/// assert_eq!(protocol_name(Some(17)), "UDP");
+/// assert_eq!(protocol_name(None), "other protocols");
+/// ```
 #[must_use]
 pub fn protocol_name(protocol: Option<u8>) -> String {
     match protocol {

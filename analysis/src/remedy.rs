@@ -29,6 +29,28 @@ pub enum Step {
 }
 
 /// Changes that together let a flow through.
+///
+/// ```
+/// use netverdict::cluster::{Cluster, Flow};
+/// use netverdict_analysis::difference::ChangeKind;
+/// use netverdict_analysis::json::JsonStep;
+/// use netverdict_analysis::remedy::{Remedy, Step, remedies};
+///
+/// let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml"))?;
+/// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
+/// let (protocol, port, icmp_code) = (6, 8080, None);
+/// let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+/// let all: Vec<Remedy> = remedies(&cluster, &flow);
+/// // One adds a rule and opens nothing else, another does without the policy.
+/// assert_eq!(all[0].count(ChangeKind::Opened), 0);
+/// assert!(all.iter().any(|r| r.title().starts_with("add policy shop/")));
+/// let without = all.iter().flat_map(|r| &r.steps).find_map(|step| match step {
+///     Step::Remove(key) => Some(JsonStep::object(key)),
+///     Step::Add(_) => None,
+/// });
+/// assert_eq!(without.as_deref(), Some("NetworkPolicy/shop/db"));
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[derive(Debug)]
 pub struct Remedy {
     /// What to change.
@@ -87,22 +109,10 @@ const STEPS: usize = 4;
 /// helps.
 ///
 /// ```
-/// use netverdict::cluster::Flow;
+/// use netverdict::cluster::{Cluster, Flow};
 /// use netverdict_analysis::remedy::remedies;
 ///
-/// # let config = netverdict::config::Config::default();
-/// # let text = "
-/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-/// # ---
-/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-/// # ---
-/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-/// # ";
-/// # let options = netverdict::object::load::LoadOptions::new(&config);
-/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml"))?;
 /// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
 /// let (protocol, port, icmp_code) = (6, 8080, None);
 /// let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };

@@ -3,6 +3,16 @@
 //! In: a checked image. Out: a [`Listing`] without offsets: classes with their
 //! identities and ports, cells, verdict entries, and the rules behind them. Two
 //! images with equal listings give equal answers.
+//!
+//! ```
+//! use netverdict::listing::{identity_ranges, port_name, port_names};
+//! use netverdict_table::PortRange;
+//!
+//! assert_eq!(identity_ranges([1, 2, 3, 7]), ["1-3", "7"]);
+//! let web = PortRange { protocol: 6, first: 80, last: 81, class: 1 };
+//! assert_eq!(port_name(&web), "80-81/TCP");
+//! assert_eq!(port_names(&[web]), ["80-81/TCP"]);
+//! ```
 
 use netverdict_table::layout::{self, AGGREGATES};
 use netverdict_table::{

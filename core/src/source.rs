@@ -6,6 +6,21 @@
 //!
 //! Nothing here reads files: the caller hands over text, the registry keeps it
 //! so that a diagnostic can quote the line it speaks of.
+//!
+//! ```
+//! use netverdict::source::{Sources, Span};
+//!
+//! let mut sources = Sources::new();
+//! let id = sources.add("shop.yaml", "kind: Pod\n\u{1d11e}: here\n");
+//! let source = sources.get(id).expect("just added");
+//! assert_eq!(source.line(2), Some("\u{1d11e}: here"));
+//! let place = source.line_start(2).expect("a second line") + 6;
+//! // An editor counts UTF-16 units, and may come back with one.
+//! let position = source.position(place);
+//! assert_eq!((position.line, position.column, position.utf16_column), (2, 4, 5));
+//! assert_eq!(source.offset_of_utf16(source.utf16_offset(place)), place);
+//! assert_eq!(sources.locate(Span::new(id, place, place + 4)), "shop.yaml:2:4");
+//! ```
 
 use std::sync::Arc;
 

@@ -17,6 +17,38 @@ use std::time::{Duration, SystemTime};
 const LEN: usize = 72;
 
 /// A packet that began a connection, or was dropped.
+///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict_datapath::{Event, Names, drop_reason};
+/// use netverdict_table::Answer;
+/// use std::time::SystemTime;
+///
+/// let cluster = Cluster::read("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}},
+///  status: {podIPs: [{ip: 10.0.0.7}]}}")?;
+/// let names = Names::of(&cluster);
+/// let event = Event {
+///     time: SystemTime::UNIX_EPOCH,
+///     ifindex: 1,
+///     endpoint: 1,
+///     egress: false,
+///     source: "192.0.2.1:40000".parse().expect("an address"),
+///     destination: "10.0.0.7:80".parse().expect("an address"),
+///     source_identity: 2,
+///     destination_identity: 257,
+///     protocol: 6,
+///     tcp_flags: 2,
+///     icmp: None,
+///     answer: Answer::DROP,
+///     length: 60,
+/// };
+/// assert_eq!(event.verdict(), "DROPPED");
+/// // As `hubble observe` prints it, and as Hubble writes it.
+/// assert!(event.line(&names).contains("shop/web:80"));
+/// assert_eq!(event.to_flow(&names)["destination"]["pod_name"], "web");
+/// assert_eq!(drop_reason(133), "POLICY_DENIED");
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// When.

@@ -78,6 +78,45 @@ pub struct Attached {
 }
 
 /// Programs in the kernel with their maps.
+///
+/// ```no_run
+/// use netverdict::cluster::Cluster;
+/// use netverdict_datapath::{Addresses, Behind, Endpoint, Gate, Names, unload};
+/// use std::{path::Path, time::Duration};
+///
+/// # fn follow(cluster: &Cluster, updates: Vec<Vec<netverdict_table::Write>>) -> Result<(), Box<dyn std::error::Error>> {
+/// let pins = Path::new("/sys/fs/bpf/shop");
+/// let table = cluster.compile(None)?;
+/// let mut gate = Gate::load(&table.image, &Addresses::of(cluster), Some(pins))?;
+/// let endpoints = (1..).zip(cluster.endpoints()).map(|(number, endpoint)| {
+///     let name = format!("{}/{}", endpoint.namespace, endpoint.name);
+///     (number, Endpoint { identity: endpoint.identity.0, name })
+/// });
+/// gate.set_endpoints(&endpoints.collect())?;
+/// gate.attach("veth3f2a", Behind { endpoint: 1, identity: 257 })?;
+///
+/// // The cluster changes while packets pass.
+/// for writes in updates {
+///     gate.publish(&writes)?;
+///     gate.set_addresses(&Addresses::of(cluster))?;
+/// }
+/// let mut events = gate.events()?;
+/// while let Some(event) = events.next_within(Duration::from_secs(1))? {
+///     println!("{}", event.line(&Names::of(cluster)));
+/// }
+/// println!("{} gates, {} entries asked", gate.attached()?.len(), gate.counts()?.len());
+///
+/// // Another program takes it up, and ends it.
+/// if Gate::is_loaded(pins) {
+///     let mut again = Gate::open(pins)?;
+///     let same = again.endpoints()?;
+///     again.replace_table(table.image, &same)?;
+///     again.detach("veth3f2a")?;
+///     unload(pins)?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Gate {
     object: PathBuf,

@@ -5,6 +5,21 @@
 //! cluster id, a byte of padding, the family (1 IPv4, 2 IPv6), 16 bytes of
 //! address. Value, 24 bytes: `u32` identity, 16 bytes of tunnel endpoint, and
 //! four bytes about tunnels and keys that are 0 here.
+//!
+//! ```
+//! use netverdict::cluster::Cluster;
+//! use netverdict_datapath::{Addresses, ipcache_key, ipcache_value};
+//!
+//! let cluster = Cluster::read("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}},
+//!  status: {podIPs: [{ip: 10.0.0.7}]}}")?;
+//! let addresses = Addresses::of(&cluster);
+//! let pod = "10.0.0.7/32".parse().expect("a prefix");
+//! assert_eq!(addresses.prefixes.get(&pod), Some(&cluster.find_endpoint("shop/web")?.identity.0));
+//! // As they stand in Cilium's map; the longest prefix wins there.
+//! let (key, value) = (ipcache_key(pod), ipcache_value(addresses.prefixes[&pod]));
+//! assert_eq!((key.len(), value.len()), (24, 24));
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 use ipnet::IpNet;
 use netverdict::cluster::Cluster;

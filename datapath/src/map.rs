@@ -12,6 +12,21 @@ use std::path::Path;
 const BATCH: usize = 4096;
 
 /// A map of the kernel.
+///
+/// ```
+/// use netverdict_datapath::{Map, PolicyMaps};
+///
+/// # if netverdict_datapath::probe().is_err() { return Ok(()) }
+/// let mut maps = PolicyMaps::new(16, None);
+/// maps.sync(7, "shop/web", &[])?;
+/// let map: &Map = maps.map(7).expect("just made");
+/// let key = [8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+/// map.put_all(&[(key, [0; 12])])?;
+/// assert_eq!((map.get(&key)?, map.keys()?.len()), (Some(vec![0; 12]), 1));
+/// map.remove_all(&[key])?;
+/// assert!(!map.remove(&key)?);
+/// # Ok::<(), netverdict_datapath::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Map {
     name: String,

@@ -8,6 +8,23 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// Memory shared with BPF programs.
+///
+/// ```
+/// use netverdict_datapath::{Memory, TableMap};
+///
+/// # if netverdict_datapath::probe().is_err() { return Ok(()) }
+/// let table = TableMap::create(4096)?;
+/// let memory: Memory = table.map().memory()?;
+/// let at = memory.len() - 64;
+/// memory.write(at, &[0; 16]);
+/// memory.store16(at, 1);
+/// memory.store32(at + 4, 2);
+/// memory.store64(at + 8, 3);
+/// let mut bytes = [0; 16];
+/// memory.read(at, &mut bytes);
+/// assert_eq!((memory.load32(at), bytes[4], bytes[8]), (1, 2, 3));
+/// # Ok::<(), netverdict_datapath::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Memory {
     start: NonNull<u8>,

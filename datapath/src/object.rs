@@ -5,6 +5,25 @@
 //!
 //! `aya-obj` reads the file, resolves what it refers to and adapts its type
 //! descriptions; the system calls are ours.
+//!
+//! ```no_run
+//! use netverdict_datapath::{Loaded, Object, TableMap, find_object};
+//!
+//! # fn ask(image: &[u8], packet: &[u8]) -> Result<(), netverdict_datapath::Error> {
+//! let mut table = TableMap::create(image.len())?;
+//! table.replace(image)?;
+//! let mut object = Object::open(&find_object("verdict_test.bpf.o")?)?;
+//! object.set("netverdict_table_mask", &table.mask().to_ne_bytes())?;
+//! object.set_value_size("netverdict_table", (table.mask() + 65) as u32)?;
+//! object.set_max_entries("questions", 1024)?;
+//! object.use_map(table.map())?;
+//! let loaded: Loaded = object.load()?;
+//! let run = loaded.program("ask")?.test_run(packet, 1000)?;
+//! println!("{} after {} ns", run.returned, run.nanoseconds);
+//! println!("{} entries", loaded.map("questions")?.keys()?.len());
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::call::{self, MapShape, Run};
 use crate::error::Error;

@@ -89,6 +89,26 @@ struct Known {
 }
 
 /// The policy maps of a node's endpoints.
+///
+/// ```
+/// use netverdict::cluster::PublishedCluster;
+/// use netverdict_datapath::{Error, PolicyMaps};
+///
+/// # let cluster = netverdict::cluster::Cluster::read("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}},
+///  status: {podIPs: [{ip: 10.0.0.7}]}}").unwrap();
+/// # if netverdict_datapath::probe().is_err() { return Ok(()) }
+/// let published = PublishedCluster::new(cluster)?;
+/// let entries = published.entries(0);
+/// let mut maps = PolicyMaps::new(16_384, None);
+/// let written = maps.sync(1, "shop/web", &entries)?;
+/// assert_eq!(written.put, entries.len());
+/// // Changes come with every update of the cluster, here none.
+/// assert_eq!(maps.apply(1, "shop/web", &[])?.put, 0);
+/// maps.remove(1)?;
+/// // What does not fit is refused whole.
+/// assert!(matches!(PolicyMaps::new(1, None).sync(1, "shop/web", &entries), Err(Error::Overflow(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct PolicyMaps {
     pins: Option<PathBuf>,

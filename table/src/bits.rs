@@ -97,6 +97,24 @@ impl<'a> ClassSet<'a> {
 ///
 /// Sets of one image can be combined; places mean other identities in another
 /// image.
+///
+/// ```
+/// use netverdict_table::{ClassSet, Direction, IdentitySet, Plane, View};
+///
+/// # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
+/// # let (bytes, _) = tiny::image(8, 8);
+/// let view = View::new(&bytes)?;
+/// let policy = view.policy(0, Direction::Ingress).expect("the first subject");
+/// let redirected: IdentitySet = policy.peers(6, 80, &[Plane::Redirect]);
+/// let all = redirected.or(&policy.peers(6, 443, &[Plane::Redirect]));
+/// // Every port is alike here.
+/// assert!(all.xor(&redirected).is_empty() && all.and_not(&redirected).is_empty());
+/// assert_eq!(redirected.and(&all).count(), redirected.count());
+/// assert_eq!(redirected.places().count(), redirected.identities(&view).count());
+/// let classes: ClassSet<'_> = policy.plane(6, 80, Plane::Redirect);
+/// assert_eq!(classes.words().map(u64::count_ones).sum::<u32>(), classes.count());
+/// # Ok::<(), netverdict_table::TableError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentitySet {
     words: Vec<u64>,

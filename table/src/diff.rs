@@ -132,6 +132,16 @@ impl Difference {
 
 /// What changes from `a` to `b`. Subjects are the same when they have an
 /// endpoint in common, or else when their identity finds both.
+///
+/// ```
+/// use netverdict_table::{View, difference};
+///
+/// # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
+/// # let (bytes, _) = tiny::image(8, 8);
+/// let view = View::new(&bytes)?;
+/// assert!(difference(&view, &view).is_empty());
+/// # Ok::<(), netverdict_table::TableError>(())
+/// ```
 #[must_use]
 pub fn difference(a: &View<'_>, b: &View<'_>) -> Difference {
     let (in_a, in_b): (BTreeSet<u32>, BTreeSet<u32>) =

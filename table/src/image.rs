@@ -40,6 +40,16 @@ impl Info {
 }
 
 /// The content hash of an image: over its bytes, with the hash itself as 0.
+///
+/// ```
+/// use netverdict_table::hash;
+///
+/// # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
+/// # let (bytes, _) = tiny::image(8, 8);
+/// let mut other = bytes.clone();
+/// other[100] ^= 1;
+/// assert_ne!(hash(&bytes), hash(&other));
+/// ```
 #[must_use]
 pub fn hash(image: &[u8]) -> u64 {
     let mut h = 0xcbf2_9ce4_8422_2325u64;

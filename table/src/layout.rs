@@ -1,5 +1,25 @@
 //! The layout of format 2: where everything stands, as `docs/table-format.md`
 //! says. In: bytes. Out: numbers, and back. Nothing is checked here.
+//!
+//! ```
+//! use netverdict_table::layout::{
+//!     DESCRIPTOR_LEN, Descriptor, HEADER_LEN, Header, index_start, protocol_slot, region,
+//! };
+//!
+//! # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
+//! # let (bytes, _) = tiny::image(8, 8);
+//! // What stands first, and back into bytes.
+//! let first: &[u8; HEADER_LEN] = bytes[..HEADER_LEN].try_into().expect("a header");
+//! let header = Header::read(first);
+//! assert_eq!(header.to_bytes(), *first);
+//! assert_eq!(header.unlisted_class(2), header.unlisted_class(2));
+//! let zero = Descriptor::read(&[0; DESCRIPTOR_LEN]);
+//! assert_eq!((zero.plane_words(), zero.to_bytes()), (0, [0; DESCRIPTOR_LEN]));
+//! // Where a lookup begins.
+//! assert_ne!(protocol_slot(6), protocol_slot(17));
+//! assert_ne!(region(300), region(0x0100_0001));
+//! assert!(index_start(4711, 64) < 64);
+//! ```
 
 use crate::bytes::{get_u16, get_u32, get_u64, put};
 

@@ -181,6 +181,37 @@ fn words(bytes: &[u8], index: Section) -> impl Iterator<Item = (u32, u32)> + '_ 
 }
 
 /// One subject's policy in one direction.
+///
+/// ```
+/// use netverdict_table::{Answer, Direction, Plane, PolicyView, View, protocols};
+///
+/// # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
+/// # let (bytes, _) = tiny::image(8, 8);
+/// let view = View::new(&bytes)?;
+/// let policy: PolicyView<'_> = view.policy(0, Direction::Ingress).expect("the first subject");
+/// let answer = policy.verdict(9, 6, 80);
+/// assert!(!answer.is_allowed() && !answer.is_deny() && answer.code() < 0);
+/// assert_eq!((answer.proxy_port(), answer.auth_type(), answer.auth_donor()), (0, 0, None));
+///
+/// // Why it is so: what the table says of the classes of that peer and that port.
+/// let (peer, port) = (policy.peer_class(9), policy.port_class(6, 80));
+/// assert_eq!(policy.cell(port, peer), Some(answer));
+/// // The peers that a port is redirected for: as classes, and as identities.
+/// let redirected = policy.plane(6, 80, Plane::Redirect);
+/// assert!(!redirected.contains(peer) && redirected.count() == 3);
+/// assert!(policy.peers(6, 80, &[Plane::Redirect]).identities(&view).all(|id| id != 9));
+/// assert_eq!(Plane::of(&answer), None);
+///
+/// // All there is to reach it by, and ports that are alike.
+/// assert!(policy.reach(&[Plane::Allow]).is_empty());
+/// assert!(protocols().all(|protocol| policy.port_ranges(protocol).len() == 1));
+///
+/// // Columns of questions, answered at once.
+/// let mut answers = [Answer::DROP; 2];
+/// policy.verdict_batch(&[9, 10], &[6, 17], &[80, 53], &mut answers);
+/// assert_eq!(answers[0], answer);
+/// # Ok::<(), netverdict_table::TableError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct PolicyView<'a> {
     lookup: Lookup<Checked<'a>>,

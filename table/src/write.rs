@@ -8,6 +8,15 @@ use crate::bytes::put;
 use alloc::vec::Vec;
 
 /// One step of bringing an image up to date.
+///
+/// ```
+/// use netverdict_table::Write;
+///
+/// let mut image = vec![0; 16];
+/// let write = Write::Word64 { at: 8, value: 7 };
+/// write.apply(&mut image);
+/// assert_eq!((image[8], write.range()), (7, Some(8..16)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// Bytes that nothing leads to yet. Readers cannot see them before a word

@@ -16,6 +16,7 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
     page("README.md", &readme::page()?, check)?;
     page("testdata/coverage.md", &rules::page()?, check)?;
     page("docs/guide/src/images/way.svg", &diagram::drawing()?, check)?;
+    crate::examples::check()?;
     links::check()
 }
 

@@ -12,6 +12,7 @@ mod diagram;
 mod dist;
 mod docs;
 mod editor;
+mod examples;
 mod ffi;
 mod fuzz;
 mod guide;

@@ -11,6 +11,26 @@ use std::collections::BTreeSet;
 const MOST: usize = 50;
 
 /// The CIDR group that is named, or the workloads with a label.
+///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict_analysis::editor;
+///
+/// let cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
+/// let text = "\
+/// apiVersion: networking.k8s.io/v1
+/// kind: NetworkPolicy
+/// metadata: {name: x, namespace: shop}
+/// spec:
+///   podSelector:
+///     matchLabels:
+///       app: web
+/// ";
+/// let place = text.find("app: web").expect("it is there") + 1;
+/// // Where the pod is written that has this label.
+/// assert_eq!(editor::definition(&cluster, text, place).len(), 1);
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[must_use]
 pub fn definition(cluster: &Cluster, text: &str, offset: usize) -> Vec<Span> {
     let Some(cursor) = Cursor::new(text, offset) else {

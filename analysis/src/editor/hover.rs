@@ -27,20 +27,9 @@ pub struct Hover {
 ///
 /// ```
 /// use netverdict_analysis::editor;
+/// use netverdict::cluster::Cluster;
 ///
-/// # let config = netverdict::config::Config::default();
-/// # let text = "
-/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-/// # ---
-/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-/// # ---
-/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-/// # ";
-/// # let options = netverdict::object::load::LoadOptions::new(&config);
-/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// let cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml")).unwrap();
 /// let text = "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nspec:\n  podSelector: {}\n";
 /// let place = text.find("podSelector").unwrap();
 /// let hover = editor::hover(&cluster, netverdict::source::SourceId(0), text, place).expect("a known field");

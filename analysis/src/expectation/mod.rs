@@ -20,6 +20,22 @@
 //! `allow`, `deny` and `redirect` ask about every sender, receiver and port of
 //! an item; `only` says that nobody else reaches the receivers, whoever it is.
 //! What nobody can tell fails an expectation: it is neither allowed nor denied.
+//!
+//! ```
+//! use netverdict::{cluster::Cluster, source::SourceId};
+//! use netverdict_analysis::{coverage::Coverage, expectation};
+//!
+//! let text = "deny:\n- {from: shop/web, to: shop/db, port: 80}\n- {from: shop/web, to: shop/db, port: 5432}\n";
+//! let expected = expectation::read(SourceId(0), text).expect("nothing to complain of");
+//! let mut cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
+//! // Whoever is expected and not there yet, and names that DNS would have answered.
+//! expectation::prepare(&mut cluster, &expected);
+//! let checked = expectation::check(&mut cluster, &expected, &mut Coverage::new());
+//! assert!(checked[0].holds() && !checked[1].holds());
+//! assert!(checked[1].expectation.title().contains("5432"));
+//! assert_eq!(checked[1].failed[0].found, "allowed");
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 mod ask;
 mod ends;

@@ -5,6 +5,25 @@
 //! what [`json::connectivity`](crate::json::connectivity) says. What follows
 //! from rules, selectors and identities that stay is kept: editors ask with
 //! every keystroke.
+//!
+//! ```
+//! use netverdict::cluster::{Change, Cluster, ObjectKey};
+//! use netverdict_analysis::following::Following;
+//! use serde_json::Value;
+//!
+//! let cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
+//! let policy = cluster.objects().find(|o| o.is_policy()).map(ObjectKey::of).expect("the policy");
+//! let mut following = Following::new(&cluster);
+//! let first: Value = serde_json::from_str(&following.since(0).expect("JSON")).expect("JSON");
+//! let revision = first["revision"].as_u64().expect("a number");
+//! // Nothing changed: the revision stays. A policy goes: it does not.
+//! let again: Value = serde_json::from_str(&following.since(revision).expect("JSON")).expect("JSON");
+//! assert_eq!(again["revision"], revision);
+//! following.apply(vec![Change::Remove(policy)], Vec::new());
+//! let after: Value = serde_json::from_str(&following.since(revision).expect("JSON")).expect("JSON");
+//! assert!(after["cells"].as_array().is_some_and(|cells| !cells.is_empty()));
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 use crate::connectivity::{Connectivity, Options, Seen};
 use crate::json::JsonConnection;

@@ -268,20 +268,9 @@ pub fn behind_service(cluster: &Cluster, mut need: Need) -> Need {
 ///
 /// ```
 /// use netverdict_analysis::generate::{Need, Scope, generate};
+/// use netverdict::cluster::Cluster;
 ///
-/// # let config = netverdict::config::Config::default();
-/// # let text = "
-/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-/// # ---
-/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-/// # ---
-/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-/// # ";
-/// # let options = netverdict::object::load::LoadOptions::new(&config);
-/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+/// let cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
 /// let need = Need::port(cluster.peer("shop/web")?, cluster.peer("shop/db")?, (6, 8080), "asked for".into());
 /// let scope = Scope { namespaces: ["shop".to_owned()].into(), ..Scope::default() };
 /// let generated = generate(&cluster, &[need], &scope);

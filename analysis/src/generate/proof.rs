@@ -60,6 +60,21 @@ impl Proof {
 
 /// Adds the policies to the cluster and looks what changes. `source` is where
 /// their text is known as.
+///
+/// ```
+/// use netverdict::{cluster::Cluster, source::SourceId};
+/// use netverdict_analysis::generate::{Need, Scope, behind_service, generate, prove};
+///
+/// let mut cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
+/// let need = Need::port(cluster.peer("shop/web")?, cluster.peer("shop/db")?, (6, 8080), "asked for".into());
+/// // What is sent to a service reaches its backends; here there is none.
+/// let need = behind_service(&cluster, need);
+/// let scope = Scope { namespaces: ["shop".to_owned()].into(), ..Scope::default() };
+/// let generated = generate(&cluster, std::slice::from_ref(&need), &scope);
+/// let proof = prove(&mut cluster, &[need], &generated, SourceId(9));
+/// assert!(proof.is_complete() && proof.met == 1);
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 pub fn prove(
     cluster: &mut Cluster,
     needs: &[Need],

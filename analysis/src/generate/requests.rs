@@ -7,6 +7,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What of a connection a proxy is to let through.
+///
+/// ```
+/// use netverdict_analysis::generate::Requests;
+///
+/// let lines = ["GET /docs".to_owned()];
+/// let docs = Requests::read(Some("http"), &lines)?;
+/// assert!(docs.lines().contains("GET /docs"));
+/// assert_eq!(Requests::read(None, &[])?, Requests::Every);
+/// assert!(Requests::read(Some("kafka"), &[]).is_err());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requests {
     /// Everything, without a proxy.

@@ -178,6 +178,18 @@ impl<'d> JsonChange<'d> {
 /// `denied` also pairs between which nothing is open, with `exposure` also pods
 /// that do not exist yet.
 ///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict_analysis::json;
+///
+/// let cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml")).unwrap();
+/// let text = json::connectivity(&cluster, false, false, false)?;
+/// let value: serde_json::Value = serde_json::from_str(&text)?;
+/// let connections = value["connections"].as_array().expect("a list");
+/// assert!(connections.iter().any(|c| c["from"] == "shop/web[Pod]" && c["to"] == "shop/db[Pod]"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
 /// # Errors
 /// What the serializer says.
 pub fn connectivity(

@@ -103,6 +103,16 @@ fn peers(rule: &Rule) -> Option<Vec<String>> {
 }
 
 /// `443/TCP`, `80/TCP (http)`; none for all ports.
+///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict_analysis::json::ports_of_rule;
+///
+/// let cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
+/// let rule = cluster.repository().rules().next().expect("the policy has one");
+/// assert_eq!(ports_of_rule(rule), ["5432/TCP"]);
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[must_use]
 pub fn ports_of_rule(rule: &Rule) -> Vec<String> {
     let ports = rule.ports.iter();

@@ -59,6 +59,21 @@ use std::sync::Arc;
 
 /// What was found the last time, so that it need not be found again: editors
 /// ask with every keystroke.
+///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict_analysis::lint::{self, Linter};
+///
+/// let cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
+/// let mut linter = Linter::default();
+/// // Again and again, of a cluster that changes: what stays is not looked at twice.
+/// let first = linter.together(&cluster);
+/// assert_eq!(linter.together(&cluster), first);
+/// assert_eq!(lint::together(cluster.objects(), &cluster), first);
+/// // What there is to find, each with the mistake and how to mend it.
+/// assert!(lint::catalogue().iter().any(|e| e.code == "NV1024"));
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Linter {
     endpoints: Vec<Arc<Endpoint>>,
@@ -87,26 +102,15 @@ pub fn together<'o>(
 /// ```
 /// use netverdict_analysis::lint;
 ///
-/// # let config = netverdict::config::Config::default();
-/// # let text = "
-/// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-/// # ---
-/// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-/// # ---
-/// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-/// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-/// # ";
-/// # let options = netverdict::object::load::LoadOptions::new(&config);
-/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-/// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
-/// # let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: x, namespace: shop},
-/// #  spec: {endpointSelector: {}, egress: [{toEndpoints: [{matchLabels: {component: apiserver}}]}]}}";
-/// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(1), policy, &options);
-/// # loaded.into_objects().for_each(|object| cluster.upsert(object));
-/// // A policy with a rule to pods that have `component: apiserver`.
+/// use netverdict::cluster::Cluster;
+/// let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: x, namespace: shop},
+///  spec: {endpointSelector: {}, egress: [{toEndpoints: [{matchLabels: {component: apiserver}}]}]}}";
+/// let shop = include_str!("../../../core/examples/shop.yaml");
+/// let cluster = Cluster::read(&format!("{shop}---\n{policy}"))?;
+/// // Nobody has this label.
 /// let findings = lint::check(cluster.objects(), &cluster);
 /// assert!(findings.iter().any(|d| d.code.number() == 1024));
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
 /// ```
 #[must_use]
 pub fn check<'o>(

@@ -2,6 +2,19 @@
 //!
 //! In: the text of the file. Out: [`Settings`], and findings about the file
 //! itself. Patterns of paths are for whoever knows paths.
+//!
+//! ```
+//! use netverdict::source::SourceId;
+//! use netverdict_analysis::lint::settings::{self, IgnoredPath};
+//!
+//! let text = "ignore: [{path: legacy/, codes: [NV1024], reason: moved in spring}]\n";
+//! let (settings, complaints) = settings::read(SourceId(0), text);
+//! assert!(complaints.is_empty());
+//! let ignored: &IgnoredPath = &settings.ignore[0];
+//! // A code that is found in none of the files any more is told of.
+//! let unused = ignored.unused(ignored.codes[0].clone());
+//! assert!(unused.message.contains("legacy/"));
+//! ```
 
 use super::suppression;
 use netverdict::diagnostic::Severity;

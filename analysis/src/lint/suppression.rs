@@ -7,6 +7,20 @@
 //! `# netverdict: ignore NV1001 reason` at the end of a line is about what is
 //! found on it; above a line, about that line and what belongs to it; above the
 //! first line of a document, about the document.
+//!
+//! ```
+//! use netverdict::diagnostic::Diagnostic;
+//! use netverdict::source::{Sources, Span};
+//! use netverdict_analysis::lint::{NEAR_LABEL, suppression};
+//!
+//! let mut sources = Sources::new();
+//! let text = "spec: {}  # netverdict: ignore NV0625 it comes later\n";
+//! let id = sources.add("a.yaml", text);
+//! let found = vec![Diagnostic::new(NEAR_LABEL, Span::new(id, 0, 4), "nobody has the label")];
+//! let sifted = suppression::sift(found, &sources, [id].into_iter());
+//! assert!(sifted.found.is_empty());
+//! assert_eq!(sifted.suppressed[0].1, "it comes later");
+//! ```
 
 use netverdict::diagnostic::Severity::{Info, Warning};
 use netverdict::diagnostic::{Code, Diagnostic};

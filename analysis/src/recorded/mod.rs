@@ -9,6 +9,40 @@
 //! of protocol buffers; lines of text are those of hubble/pkg/printer. What a
 //! line leaves out stays unknown: nothing is taken for allowed because nobody
 //! said otherwise.
+//!
+//! ```
+//! use netverdict::cluster::Cluster;
+//! use netverdict_analysis::generate::{needs_of, needs_of_connections};
+//! use netverdict_analysis::recorded::{
+//!     Change, LineAt, Now, Recording, Replayed, agree, now, place, question, replay, workload,
+//! };
+//!
+//! let line = r#"{"flow": {"verdict": "FORWARDED", "traffic_direction": "INGRESS", "event_type": {"type": 5},
+//!   "source": {"namespace": "shop", "pod_name": "web"}, "destination": {"namespace": "shop", "pod_name": "db"},
+//!   "l4": {"TCP": {"source_port": 40000, "destination_port": 80, "flags": {"SYN": true}}}}}"#;
+//! let mut recording = Recording::new();
+//! recording.line(LineAt { text: 0, line: 1 }, line);
+//! assert!(recording.problems().is_empty());
+//!
+//! // Who its ends are here, and what would happen to it now.
+//! let mut cluster = Cluster::read(include_str!("../../../core/examples/shop.yaml"))?;
+//! let placement = place(&mut cluster, &recording);
+//! let replayed: Vec<Replayed> = replay(&cluster, &recording, &placement);
+//! assert_eq!(replayed[0].change, Change::NewlyDenied);
+//! assert!(!replayed[0].reasons().is_empty());
+//! let ends = replayed[0].ends.as_ref().expect("both are known");
+//! assert_eq!(workload(&ends.to), "shop/db");
+//! assert_eq!(question(&replayed[0].traffic, ends).map(|flow| flow.port), Ok(80));
+//! let answer: Now = now(&cluster, &replayed[0].traffic, &Ok(ends.clone()));
+//! assert!(answer.side().is_some() && answer.rules().is_empty());
+//! // Not what the recording says: these policies are not those of then.
+//! assert_eq!(agree(&cluster, &recording, &placement).compared, 1);
+//! // What policies would have to let through.
+//! let (needs, _) = needs_of(&cluster, &recording, &placement, true, &|seen| format!("{} times", seen.flows));
+//! assert_eq!(needs.len(), 1);
+//! assert!(needs_of_connections(&cluster, "[]", &|_| String::new()).is_ok_and(|o| o.needs.is_empty()));
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 mod agree;
 mod compact;

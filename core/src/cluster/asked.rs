@@ -181,22 +181,10 @@ impl AskedFlow {
     /// that turns the verdict round.
     ///
     /// ```
-    /// use netverdict::cluster::AskedFlow;
+    /// use netverdict::cluster::{AskedFlow, Cluster};
     /// use netverdict::source::Sources;
     ///
-    /// # let config = netverdict::config::Config::default();
-    /// # let text = "
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-    /// # ---
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-    /// # ---
-    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-    /// # ";
-    /// # let options = netverdict::object::load::LoadOptions::new(&config);
-    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml")).unwrap();
     /// let asked = AskedFlow::parse(r#"{"from": "shop/web", "to": "shop/db", "port": "5432/TCP"}"#)?;
     /// let answer = asked.answer(&cluster, &Sources::new(), false)?;
     /// assert_eq!(serde_json::to_value(&answer).expect("JSON")["verdict"], "allow");

@@ -142,21 +142,9 @@ impl Cluster {
     /// workload, or the host with the host firewall on.
     ///
     /// ```
-    /// use netverdict::cluster::Flow;
+    /// use netverdict::cluster::{Cluster, Flow};
     ///
-    /// # let config = netverdict::config::Config::default();
-    /// # let text = "
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-    /// # ---
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-    /// # ---
-    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-    /// # ";
-    /// # let options = netverdict::object::load::LoadOptions::new(&config);
-    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
     /// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
     /// let ask = |port| {
     ///     let (protocol, icmp_code) = (6, None);

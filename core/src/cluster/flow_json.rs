@@ -14,6 +14,30 @@ use serde::Serialize;
 use std::sync::Arc;
 
 /// What happens to a flow.
+///
+/// ```
+/// use netverdict::cluster::{Cluster, Flow, JsonFlow, JsonSide, SideAnswer};
+/// use netverdict::source::Sources;
+///
+/// let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
+/// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
+/// let (protocol, port, icmp_code) = (6, 80, None);
+/// let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+/// let why = cluster.explain(&flow);
+///
+/// // As a value: what switched default deny on, what Hubble would print.
+/// let side: &SideAnswer = why.answer.ingress.as_ref().expect("db has a policy");
+/// assert_eq!(side.default_deny_by().len(), 1);
+/// assert!(side.redirect().is_none() && side.authentication().is_none());
+///
+/// // As JSON, without and with the reasons.
+/// let sources = Sources::new();
+/// let json = JsonFlow::of_answer(&flow, &why.answer, None, &sources);
+/// assert_eq!(json.verdict, "default-deny");
+/// let explained = JsonSide::new(side, &sources).explained(why.ingress.as_ref(), &sources);
+/// assert!(explained.explanation.is_some());
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JsonFlow<S> {

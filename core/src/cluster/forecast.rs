@@ -76,20 +76,8 @@ impl Cluster {
     /// out.
     ///
     /// ```
-    /// # use netverdict::cluster::Cluster;
-    /// # let config = netverdict::config::Config::default();
-    /// # let text = "
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-    /// # ---
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-    /// # ---
-    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-    /// # ";
-    /// # let options = netverdict::object::load::LoadOptions::new(&config);
-    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
+    /// use netverdict::cluster::Cluster;
+    /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml")).unwrap();
     /// let forecast = cluster.forecast();
     /// // Entries of each endpoint's map, which has room for 16,384 unless it is told otherwise.
     /// assert!(forecast.maps.iter().all(|map| map.entries < 16_384));

@@ -57,16 +57,17 @@ pub use published::{ProxyPortsOf, PublishedCluster, PublishedSubject};
 pub use table::{Table, TableSubject};
 
 use crate::config::Config;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::identity::{
     AllocationError, Allocator, IdentityTable, IpCache, MemoryAllocator, NumericIdentity,
 };
 use crate::label::LabelFilter;
-use crate::object::load::{Loaded, Outcome};
+use crate::object::load::{LoadOptions, Loaded, Outcome, load};
 use crate::object::{Object, ObjectRef};
 use crate::policy_map::NamedPorts;
 use crate::resolve::{Repository, ResourceId};
 use crate::rule::{Service, Services};
+use crate::source::SourceId;
 use address::{Contributions, NamePatterns};
 use by_address::PodsByAddress;
 use derive::Moved;
@@ -205,6 +206,35 @@ impl Cluster {
         };
         cluster.update(&BTreeSet::new(), true);
         cluster
+    }
+
+    /// The cluster that a text describes, as an agent sees it that nobody has
+    /// configured: for small programs, tests and examples. [`load`](crate::object::load::load)
+    /// and [`Self::build`] are for options and for all findings,
+    /// [`Documents`] for many texts that change.
+    ///
+    /// ```
+    /// use netverdict::cluster::Cluster;
+    ///
+    /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
+    /// assert_eq!(cluster.endpoints().len(), 2);
+    /// let refused = Cluster::read("{apiVersion: v1, kind: Pod, metadata: 1}");
+    /// assert_eq!(refused.err().map(|d| d.code.to_string()).as_deref(), Some("NV0201"));
+    /// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first thing in it that is refused.
+    pub fn read(text: &str) -> Result<Self, Box<Diagnostic>> {
+        let config = Config::default();
+        let mut loaded = load(SourceId(0), text, &LoadOptions::new(&config));
+        let mut found = loaded.diagnostics.drain(..);
+        if let Some(first) = found.find(|d| d.severity == Severity::Error) {
+            return Err(Box::new(first));
+        }
+        drop(found);
+        let objects = loaded.into_objects();
+        Ok(Self::build(config, ClusterOptions::default(), objects))
     }
 
     /// A cluster of these objects. Of several with one key the last counts.
@@ -478,6 +508,21 @@ impl Cluster {
 
 /// The policies among loaded documents that were refused while variables in
 /// them are not filled in, for [`Cluster::set_open_policies`].
+///
+/// ```
+/// use netverdict::cluster::{Cluster, ClusterOptions, open_policies};
+/// use netverdict::{config::Config, object::load, source::SourceId};
+///
+/// let text = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
+///  spec: {podSelector: {}, ingress: [{ports: [{port: 5432, protocol: '${PROTOCOL}'}]}]}}";
+/// let config = Config::default();
+/// let loaded = load::load(SourceId(0), text, &load::LoadOptions::new(&config));
+/// let open = open_policies(&loaded);
+/// assert_eq!(open.len(), 1);
+/// let mut cluster = Cluster::new(config, ClusterOptions::default());
+/// cluster.set_open_policies(open);
+/// assert_eq!(cluster.open_policies()[0].name, "db");
+/// ```
 #[must_use]
 pub fn open_policies(loaded: &Loaded) -> Vec<ObjectRef> {
     let open = loaded.documents.iter().filter(|d| {

@@ -113,22 +113,10 @@ impl PublishedCluster {
     /// Applies changes of objects.
     ///
     /// ```
-    /// use netverdict::cluster::{Change, ObjectKey, PublishedCluster};
+    /// use netverdict::cluster::{Change, Cluster, ObjectKey, PublishedCluster};
     ///
-    /// # let config = netverdict::config::Config::default();
-    /// # let text = "
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}}
-    /// # ---
-    /// # {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}}
-    /// # ---
-    /// # {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db, namespace: shop},
-    /// #  spec: {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: 5432}]}]}}
-    /// # ";
-    /// # let options = netverdict::object::load::LoadOptions::new(&config);
-    /// # let loaded = netverdict::object::load::load(netverdict::source::SourceId(0), text, &options);
-    /// # let mut cluster = netverdict::cluster::Cluster::new(config.clone(), Default::default());
-    /// # loaded.into_objects().for_each(|object| cluster.upsert(object));
-    /// let policy = cluster.objects().last().map(ObjectKey::of).expect("an object");
+    /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml")).unwrap();
+    /// let policy = cluster.objects().find(|o| o.is_policy()).map(ObjectKey::of).expect("the policy");
     /// let mut published = PublishedCluster::new(cluster)?;
     /// let update = published.apply([Change::Remove(policy)])?;
     /// // What to write into copies of the image, in this order, and what into policy maps.

@@ -40,6 +40,17 @@ pub const UNLISTED: [NumericIdentity; 5] = [
 ];
 
 /// The class of an identity that is not listed.
+///
+/// ```
+/// use netverdict::compile::unlisted_class;
+/// use netverdict::{config::Config, identity::NumericIdentity};
+///
+/// let config = Config::default();
+/// // Pods of the cluster that no rule selects are one class, the world's addresses another.
+/// let of = |number| unlisted_class(NumericIdentity(number), &config);
+/// assert_eq!(of(1000), of(1001));
+/// assert_ne!(of(1000), of(0x0100_0001));
+/// ```
 #[must_use]
 pub fn unlisted_class(identity: NumericIdentity, config: &Config) -> ClassId {
     let aggregate = identity.aggregate(config);

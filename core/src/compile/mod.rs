@@ -7,6 +7,47 @@
 //! Entries are made by [`crate::policy_map`], but for one identity of each
 //! class instead of all of them: what a policy cannot tell apart gets the same
 //! entries. The same input gives the same bytes.
+//!
+//! ```
+//! use netverdict::cluster::Cluster;
+//! use netverdict::compile::{Classes, Compiler, IdentityChange, Publisher, Subject, SubjectChange};
+//! use netverdict::identity::NumericIdentity;
+//! use netverdict::{policy_map::NamedPorts, resolve::Repository};
+//! use netverdict_table::{Direction, View};
+//! use std::sync::Arc;
+//!
+//! let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
+//! let mut repository = Repository::new(cluster.config().clone(), cluster.identities().clone());
+//! for rule in cluster.repository().rules() {
+//!     repository.replace(&rule.resource, vec![(**rule).clone()]);
+//! }
+//! let db = cluster.find_endpoint("shop/db")?;
+//! let policy = Arc::new(repository.resolve(db.identity, &db.labels)?);
+//! let ports = NamedPorts::new();
+//!
+//! // Peers that the policy cannot tell apart are one class.
+//! let classes = Classes::new(&policy.ingress, false, repository.selectors(), &ports)?;
+//! assert_eq!(classes.class(NumericIdentity(4711)), classes.class(NumericIdentity(4712)));
+//!
+//! // A table that follows its cluster: each update is a list of writes.
+//! let subject = Subject { identity: db.identity, endpoints: vec![1], policy, named_ports: Vec::new(), proxy_ports: None };
+//! let compiler = Compiler { selectors: repository.selectors(), named_ports: &ports, revision: 1, places: None };
+//! let mut publisher = Publisher::new(&compiler, vec![subject.clone()])?;
+//! let view = View::new(publisher.image()).expect("an image");
+//! let ingress = view.policy(0, Direction::Ingress).expect("the first subject");
+//! assert!(ingress.verdict(4711, 6, 5432).is_allowed() && !ingress.verdict(4711, 6, 80).is_allowed());
+//! assert!(!publisher.entries(0).is_empty());
+//!
+//! let labels = cluster.find_endpoint("shop/web")?.labels.clone();
+//! let selectors = repository.add_identity(NumericIdentity(4711), labels);
+//! let came = IdentityChange { identity: NumericIdentity(4711), selectors, ports: false };
+//! let compiler = Compiler { selectors: repository.selectors(), named_ports: &ports, revision: 2, places: None };
+//! let update = publisher.update(&compiler, &[came], vec![SubjectChange::Replace(0, subject)])?;
+//! assert!(!update.whole && update.added.is_empty());
+//! // When no reader is left that saw the table of before, its room may be used again.
+//! publisher.end_grace_period();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod class;
 mod column;

@@ -19,6 +19,21 @@ pub const MAX_OBJECT_DIAGNOSTICS: Code = Code::new(
 pub const MAX_FINDINGS: usize = 1000;
 
 /// Collects the problems that one stage finds in one object.
+///
+/// ```
+/// use netverdict::diagnostic::{Code, Diagnostic, Findings, MAX_FINDINGS, Severity};
+/// use netverdict::source::Span;
+///
+/// const ODD: Code = Code::new(9999, Severity::Warning, "odd");
+/// let mut findings = Findings::default();
+/// for _ in 0..MAX_FINDINGS + 5 {
+///     findings.push(Diagnostic::new(ODD, Span::default(), "once more"));
+/// }
+/// assert!(!findings.refused());
+/// let told = findings.finish();
+/// assert_eq!(told.len(), MAX_FINDINGS + 1);
+/// assert!(told.last().is_some_and(|d| d.message.contains('5')));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     kept: Vec<Diagnostic>,

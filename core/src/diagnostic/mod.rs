@@ -128,6 +128,14 @@ pub struct Diagnostic {
     pub fixes: Vec<Fix>,
 }
 
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
 impl Diagnostic {
     /// A diagnostic with the code's own severity and nothing but a message.
     #[must_use]
@@ -201,6 +209,13 @@ pub const MAX_SUGGESTED: usize = 253;
 /// The closest of `candidates` to `word` by edit distance, when close enough
 /// to be what was meant: at most a third of the word's letters differ, and no
 /// more than three.
+///
+/// ```
+/// use netverdict::diagnostic::suggest;
+///
+/// assert_eq!(suggest("ingres", ["ingress", "egress"]), Some("ingress"));
+/// assert_eq!(suggest("toPorts", ["ingress", "egress"]), None);
+/// ```
 #[must_use]
 pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();

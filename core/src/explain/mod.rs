@@ -8,6 +8,27 @@
 //! The verdict is never worked out a second time here: the winner is whatever
 //! [`PolicyMap::lookup`] finds, and the rest says how the other rules relate
 //! to it.
+//!
+//! ```
+//! use netverdict::cluster::{Cluster, Flow};
+//! use netverdict::explain::{Candidate, Explanation};
+//!
+//! let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
+//! let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
+//! let ask = |port| {
+//!     let (protocol, icmp_code) = (6, None);
+//!     let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+//!     cluster.explain(&flow).ingress.expect("db has a policy")
+//! };
+//! let open: Explanation = ask(5432);
+//! let deciding: Vec<String> = open.deciding().map(|rule| rule.origin.id()).collect();
+//! assert_eq!(deciding, ["NetworkPolicy/shop/db"]);
+//! // The rule is about somebody else's packet, and says which part was in the way.
+//! let closed = ask(80);
+//! let miss: &Candidate = closed.near_misses().next().expect("a rule that nearly did");
+//! assert!(miss.reason().contains("5432"));
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 mod change;
 mod json;

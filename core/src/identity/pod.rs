@@ -4,6 +4,15 @@
 //! identity is allocated for, and its named ports. Follows Cilium 1.20.2
 //! pkg/k8s/labels.go, pkg/k8s/utils/utils.go, pkg/types/portmap.go and
 //! pkg/endpoint/metadata/k8s_metadatafetcher.go.
+//!
+//! ```
+//! use netverdict::identity::{PodPorts, named_port, named_port_labels};
+//!
+//! let (name, at) = named_port("http", 8080, "TCP").expect("a name and a number");
+//! assert_eq!((&*name, at), ("http", (6, 8080)));
+//! assert!(named_port("", 8080, "TCP").is_none());
+//! assert!(named_port_labels(&PodPorts::new()).is_empty());
+//! ```
 
 use crate::config::Config;
 use crate::label::{Label, LabelFilter, LabelSet, LabelSource, keys};

@@ -1,4 +1,23 @@
 //! Reserved identities, and which label sets are theirs.
+//!
+//! ```
+//! use netverdict::config::Config;
+//! use netverdict::identity::{
+//!     NumericIdentity, ReservedLookup, Scope, reserved_identities, reserved_lookup, scope_for_labels,
+//!     world_identity,
+//! };
+//! use netverdict::label::{Label, LabelSet};
+//!
+//! let config = Config::default();
+//! let host: LabelSet = [Label::reserved("host")].into_iter().collect();
+//! assert!(reserved_identities(&config).iter().any(|(_, labels)| *labels == host));
+//! assert_eq!(reserved_lookup(&host, &config), ReservedLookup::Is(NumericIdentity::HOST));
+//! assert_eq!(world_identity(&"192.0.2.7".parse()?, &config).scope(), Scope::Global);
+//! // Prefixes have numbers of their own in each cluster.
+//! let prefix: LabelSet = [Label::parse("cidr:192.0.2.0/24=")].into_iter().collect();
+//! assert_eq!(scope_for_labels(&prefix), Scope::Local);
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
 
 use super::{NumericIdentity, Scope};
 use crate::config::Config;

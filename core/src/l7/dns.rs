@@ -3,6 +3,15 @@
 //! In: the DNS rules of a port, and a name that is asked for. Out: whether the
 //! query goes on or is refused. Follows Cilium 1.20.2 pkg/fqdn/dnsproxy
 //! (`GeneratePattern`, `CheckAllowed`).
+//!
+//! ```
+//! use netverdict::l7::{DnsRules, dns_rule_allows};
+//!
+//! // A name, or a pattern.
+//! let rules = [("".into(), "*.example.com".into())];
+//! assert!(DnsRules::new(&rules).allows("api.example.com."));
+//! assert!(!dns_rule_allows(&rules[0], "example.org"));
+//! ```
 
 use crate::identity::{NamePattern, canonical_name};
 use std::collections::BTreeSet;

@@ -6,6 +6,42 @@
 //! connections are dropped. Nothing here opens a socket: a proxy asks.
 //!
 //! Matching takes time linear in the request, whatever the expressions.
+//!
+//! ```
+//! use netverdict::l7::{
+//!     Connection, HttpRules, PortNetworkPolicy, PortPolicy, ProxyRule, Request, Secrets, TranslatedRule,
+//! };
+//! use netverdict::{identity::NumericIdentity, rule::HttpRule};
+//! use std::sync::Arc;
+//!
+//! let rule = HttpRule { method: "GET".into(), path: "/docs/.*".into(), ..HttpRule::default() };
+//! let rules = HttpRules::new(&[Arc::new(rule.clone())], &Secrets::default());
+//! let mut read = Request::new("GET", "example.com", "/docs/a");
+//! assert!(rules.decide(&mut read).allowed);
+//! let mut write = Request::new("PUT", "example.com", "/docs/a");
+//! assert!(!rules.decide(&mut write).allowed);
+//! // Which part of which rule was in the way.
+//! assert!(rules.tried(&write)[0].miss.is_some());
+//!
+//! // The same for a port, where rules are about peers and server names, too.
+//! let for_web = ProxyRule {
+//!     remotes: vec![1000],
+//!     server_names: ["docs.example.com".into()].into(),
+//!     http: Some(vec![Arc::new(rule)]),
+//!     ..ProxyRule::default()
+//! };
+//! assert_eq!(for_web.sent_server_names(), ["docs.example.com"]);
+//! let sent: Vec<TranslatedRule> = for_web.translated(&Secrets::default()).expect("it has HTTP rules");
+//! assert!(sent[0].order(&sent[0]).is_eq());
+//! let port = PortNetworkPolicy { port: 443, rules: vec![for_web], ..PortNetworkPolicy::default() };
+//! let policy = PortPolicy::new(&[port], 443, &Secrets::default());
+//! assert!(policy.refused().next().is_none());
+//! let connection = |peer, name| Connection { peer: NumericIdentity(peer), proxy_id: 0, server_name: Some(name) };
+//! assert!(policy.connects(&connection(1000, "docs.example.com")));
+//! assert!(!policy.connects(&connection(1000, "example.com")));
+//! assert!(policy.request(&connection(1000, "docs.example.com"), &mut read).allowed);
+//! assert!(!policy.request(&connection(1001, "docs.example.com"), &mut read).allowed);
+//! ```
 
 mod dns;
 mod envoy_json;

@@ -11,6 +11,12 @@ use std::sync::Arc;
 
 /// A server name or pattern as the agent sends it to the proxy: a final dot
 /// is cut, stars in a row become one, but two before a first dot.
+///
+/// ```
+/// use netverdict::l7::sent_server_name;
+///
+/// assert_eq!(sent_server_name("api.example.com."), "api.example.com");
+/// ```
 #[must_use]
 pub fn sent_server_name(text: &str) -> String {
     let text = text.strip_suffix('.').unwrap_or(text);

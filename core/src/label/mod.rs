@@ -2,6 +2,29 @@
 //!
 //! In: text, or (source, key, value). Out: [`Label`]s, and [`LabelSet`]s with
 //! their canonical text. Follows Cilium 1.20.2 pkg/labels.
+//!
+//! ```
+//! use netverdict::config::Config;
+//! use netverdict::label::{
+//!     cidr_label, group_labels, label_key_to_prefix, named_prefix_labels, prefix_label_key,
+//!     split_source, with_source, world_label,
+//! };
+//!
+//! assert_eq!(split_source("k8s:app"), ("k8s", "app"));
+//! assert_eq!(with_source("any", "app"), "any:app");
+//! assert_eq!(with_source("any", "k8s:app"), "k8s:app");
+//!
+//! // Prefixes are labels, too; colons are not allowed in keys.
+//! let config = Config::default();
+//! let prefix = "2001:db8::/32".parse()?;
+//! assert_eq!(prefix_label_key(&prefix), "2001-db8--0/32");
+//! assert_eq!(label_key_to_prefix("2001-db8--0/32"), Some(prefix));
+//! let labels = named_prefix_labels(&prefix, &config);
+//! assert!(labels.find(&cidr_label(&prefix, &config)).is_some());
+//! assert!(labels.find(&world_label(&prefix.addr(), &config)).is_some());
+//! assert!(!group_labels("office", [("team", "a")]).is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod filter;
 mod prefix;

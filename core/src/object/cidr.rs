@@ -3,6 +3,18 @@
 //! In: text. Out: an [`IpAddr`] or an [`IpNet`] with its host bits as written
 //! (`trunc()` masks them). No leading zeros anywhere; IPv4 inside IPv6
 //! (`::ffff:1.2.3.4`) stays IPv6.
+//!
+//! ```
+//! use netverdict::object::cidr::{
+//!     covers, has_host_bits, parse_addr, parse_exception, parse_prefix, parse_prefix_or_addr,
+//! };
+//!
+//! let office = parse_prefix("192.0.2.0/24")?;
+//! assert!(covers(&office, &parse_prefix_or_addr("192.0.2.7")?));
+//! assert!(!has_host_bits(&office) && has_host_bits(&parse_exception("192.0.2.1/24")?));
+//! assert!(parse_addr("192.0.2.007").is_err());
+//! # Ok::<(), netverdict::object::cidr::CidrError>(())
+//! ```
 
 use ipnet::IpNet;
 use std::net::IpAddr;

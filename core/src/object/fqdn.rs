@@ -3,6 +3,14 @@
 //! In: the text of `matchName`, `matchPattern`. Out: whether Cilium accepts
 //! it. Rules: Cilium 1.20.2 pkg/policy/api/fqdn.go and
 //! pkg/fqdn/matchpattern/matchpattern.go (`prevalidate`).
+//!
+//! ```
+//! use netverdict::object::fqdn::{check_name, check_pattern};
+//!
+//! assert!(check_name("api.example.com").is_ok());
+//! assert!(check_name("*.example.com").is_err());
+//! assert!(check_pattern("*.example.com").is_ok());
+//! ```
 
 /// The longest `matchPattern`, in bytes.
 pub const MAX_LENGTH: usize = 255;

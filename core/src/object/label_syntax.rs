@@ -3,6 +3,17 @@
 //! In: keys and values of selectors. Out: what is wrong with them, in words.
 //! Rules: Kubernetes k8s.io/apimachinery pkg/api/validate/content, and Cilium
 //! 1.20.2 pkg/labels/validation.go for keys with a source prefix.
+//!
+//! ```
+//! use netverdict::object::label_syntax::{is_subdomain, key_problem, sourced_key_problem, value_problem};
+//!
+//! assert_eq!(key_problem("example.com/team"), None);
+//! assert!(key_problem("a/b/c").is_some());
+//! // Cilium's selectors may say where a label comes from.
+//! assert_eq!(sourced_key_problem("k8s:app"), None);
+//! assert!(value_problem("two words").is_some());
+//! assert!(is_subdomain("example.com") && !is_subdomain("Example.com"));
+//! ```
 
 /// The longest name part of a key, and the longest value, in bytes.
 pub const MAX_LENGTH: usize = 63;

@@ -276,6 +276,15 @@ pub fn load(source: SourceId, text: &str, options: &LoadOptions<'_>) -> Loaded {
 
 /// A warning for every object that another one of the same kind, namespace
 /// and name stands before: in a cluster, the last one applied wins.
+///
+/// ```
+/// use netverdict::{config::Config, object::load, source::SourceId};
+///
+/// let text = "{apiVersion: v1, kind: Pod, metadata: {name: web}}\n---\n".repeat(2);
+/// let config = Config::default();
+/// let loaded = load::load(SourceId(0), &text, &load::LoadOptions::new(&config));
+/// assert_eq!(load::duplicates(loaded.objects()).len(), 1);
+/// ```
 #[must_use]
 pub fn duplicates<'o>(objects: impl IntoIterator<Item = &'o Object>) -> Vec<Diagnostic> {
     let mut seen = BTreeMap::new();

@@ -5,6 +5,31 @@
 //! API server or Cilium's agent would refuse. Nothing is normalised here:
 //! selectors, ports and prefixes keep the text they were written with, because
 //! Cilium decides by text whether two selectors are the same.
+//!
+//! ```
+//! use netverdict::{config::Config, object::Object, object::load, source::SourceId};
+//!
+//! let text = "
+//! {apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {clusterIP: None}}
+//! ---
+//! {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: db-1, namespace: shop,
+//!  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: db, uid: u, controller: true}]}}
+//! ---
+//! {apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: db, namespace: shop}, spec: {}}
+//! ";
+//! let config = Config::default();
+//! let loaded = load::load(SourceId(0), text, &load::LoadOptions::new(&config));
+//! // Who refuses the last one, and why: a policy must select somebody.
+//! assert!(loaded.refused_any());
+//! let objects: Vec<&Object> = loaded.objects().collect();
+//! let [Object::Service(service), Object::Controller(replica_set), ..] = objects[..] else {
+//!     panic!("{objects:?}");
+//! };
+//! assert!(service.is_headless());
+//! assert!(replica_set.controller().is_some_and(|owner| owner.name == "db"));
+//! assert_eq!(objects[0].object_ref().to_string(), "Service/shop/db");
+//! assert_eq!((objects[0].kind(), objects[0].namespace(), objects[0].name()), ("Service", "shop", "db"));
+//! ```
 
 mod any;
 pub mod cidr;

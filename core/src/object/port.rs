@@ -4,6 +4,17 @@
 //! protocol. Rules: Cilium 1.20.2 pkg/policy/api/rule_validation.go
 //! (`PortProtocol.sanitize`), pkg/iana/svcname.go, pkg/policy/api/utils.go
 //! (`ParseL4Proto`), and Go's strconv.ParseUint with base 0 and 16 bits.
+//!
+//! ```
+//! use netverdict::object::port::{Protocol, is_service_name, parse_number, parse_port, unchecked_port};
+//!
+//! // A number that fits, or a name with a letter in it.
+//! assert_eq!(parse_number("5432"), Ok(5432));
+//! assert!(parse_port("65536").is_err());
+//! assert!(is_service_name("pg-main") && !is_service_name("5432"));
+//! assert_eq!(unchecked_port("http"), parse_port("http").expect("a name"));
+//! assert_eq!(Protocol::of_number(6), Protocol::parse("tcp"));
+//! ```
 
 /// A port of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,6 +2,15 @@
 //!
 //! In: the text of a value. Out: the first unresolved variable in it, if any.
 //! Such a value is unknown: a check may neither trust it nor blame its author.
+//!
+//! ```
+//! use netverdict::object::template;
+//! use netverdict::source::Span;
+//!
+//! assert_eq!(template::find("app-${ENV}"), Some("${ENV}"));
+//! assert_eq!(template::find("app-prod"), None);
+//! assert!(template::diagnostic("${ENV}", Span::default()).message.contains("${ENV}"));
+//! ```
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::source::Span;

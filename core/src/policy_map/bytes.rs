@@ -6,6 +6,18 @@
 //! prefix among protocol and port), authentication (bits 0–6 type, bit 7
 //! explicit), `u32` precedence, `u32` cookie. The `u32`s are little-endian, as
 //! on every host Cilium supports (bpf/lib/policy.h, pkg/maps/policymap).
+//!
+//! ```
+//! use netverdict::identity::NumericIdentity;
+//! use netverdict::policy_map::{Key, L4Key, key_from_bytes, key_to_bytes};
+//! use netverdict::rule::Direction;
+//!
+//! let key = Key { direction: Direction::Ingress, identity: NumericIdentity(4711), l4: L4Key::port(6, 80) };
+//! let bytes = key_to_bytes(&key);
+//! // The port stands there as it does in a packet.
+//! assert_eq!(bytes[10..], [0, 80]);
+//! assert_eq!(key_from_bytes(&bytes), Ok(key));
+//! ```
 
 use super::key::{Key, L4Key, mask};
 use super::precedence::Precedence;

@@ -21,6 +21,30 @@ pub struct RedirectKey {
 }
 
 /// Where redirects lead. The caller runs the proxies.
+///
+/// ```
+/// use netverdict::policy_map::{ProxyPorts, RedirectKey};
+///
+/// /// Proxies that stand where their redirects say.
+/// struct Beside;
+///
+/// impl ProxyPorts for Beside {
+///     fn proxy_port(&mut self, redirect: &RedirectKey) -> Option<u16> {
+///         // Port 0 is every port: nobody listens there.
+///         (redirect.port != 0).then(|| redirect.port ^ 0x8000)
+///     }
+/// }
+///
+/// # use netverdict::{resolve::Parser, rule::Direction};
+/// let http = RedirectKey {
+///     direction: Direction::Ingress,
+///     protocol: 6,
+///     port: 80,
+///     parser: Parser::Http,
+///     listener: "".into(),
+/// };
+/// assert_eq!(Beside.proxy_port(&http), Some(32848));
+/// ```
 pub trait ProxyPorts {
     /// The proxy port of a redirect, host byte order. `None`: the redirect is
     /// not realised yet, and its entries are left out, as Cilium does.

@@ -5,6 +5,37 @@
 //! apply merged into filters, tier by tier, with their priorities flattened to
 //! integers. Identities and map keys come later ([`crate::policy_map`]).
 //! Follows Cilium 1.20.2 pkg/policy/{repository,rules,rule,l4}.go.
+//!
+//! ```
+//! use netverdict::cluster::Cluster;
+//! use netverdict::resolve::Parser;
+//!
+//! let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
+//! let repository = cluster.repository();
+//! let db = cluster.find_endpoint("shop/db")?;
+//! let [ingress, egress] = repository.rules_for(db.identity, &db.labels);
+//! assert_eq!((ingress.len(), egress.len()), (1, 0));
+//! let policy = repository.resolve(db.identity, &db.labels).expect("nothing contradicts");
+//! assert!(policy.ingress.enforced && !policy.egress.enforced);
+//!
+//! // One filter for 5432, for whichever peer, and the rule behind it.
+//! let mut filters = policy.ingress.tiers.iter().flat_map(|tier| &tier.filters);
+//! let filter = filters.find(|filter| filter.wildcard_policy().is_some()).expect("5432");
+//! let origin = filter.wildcard_policy().map(|p| &p.origin).expect("found just now");
+//! let rule = policy.ingress.rules_of(origin).next().expect("it came of a rule");
+//! assert_eq!(rule.origin.id(), "NetworkPolicy/shop/db");
+//!
+//! // What would be without that rule; endpoints alike in `Applying` have one policy.
+//! let applying = repository.applying(db.identity, &db.labels);
+//! assert_eq!(applying.rules().count(), 1);
+//! let without = repository.resolve_applying(db.identity, applying.without(rule)).expect("nothing contradicts");
+//! assert!(!without.ingress.enforced);
+//!
+//! // One proxy serves two rules when it can.
+//! assert_eq!(Parser::Http.merge(Parser::None), Some(Parser::Http));
+//! assert_eq!(Parser::Http.merge(Parser::Dns), None);
+//! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+//! ```
 
 mod applying;
 mod filter;

@@ -5,6 +5,34 @@
 //! where it is written. Whatever kind a policy was written as, from here on
 //! only tiers, priorities and verdicts tell rules apart (Cilium 1.20.2
 //! pkg/policy/types/policyentry.go).
+//!
+//! ```
+//! use netverdict::config::Config;
+//! use netverdict::object::{Object, load};
+//! use netverdict::rule::{Direction, Service, Services, Translator};
+//! use netverdict::source::SourceId;
+//!
+//! let config = Config::default();
+//! let loaded = load::load(SourceId(0), include_str!("../../examples/shop.yaml"), &load::LoadOptions::new(&config));
+//! let policy = loaded.objects().find_map(|o| match o {
+//!     Object::NetworkPolicy(policy) => Some(policy),
+//!     _ => None,
+//! });
+//! let translator = Translator::new(&config);
+//! let rules = translator.network_policy(policy.expect("there is one"));
+//! assert_eq!(rules.len(), 1);
+//! assert_eq!((rules[0].direction, &*rules[0].namespace), (Direction::Ingress, "shop"));
+//! assert_eq!(rules[0].origin.id(), "NetworkPolicy/shop/db");
+//! assert!(!rules[0].is_baseline_admin());
+//! // Strongest first; a rule is as strong as itself.
+//! assert!(rules[0].evaluation_order(&rules[0]).is_eq());
+//!
+//! // What `toServices` may name.
+//! let service = |name: &str| Service { name: name.into(), namespace: "shop".into(), ..Service::default() };
+//! let services = Services::new(vec![service("db"), service("api")]);
+//! assert_eq!(services.in_namespace("shop").len(), 2);
+//! assert!(services.has_name("db"));
+//! ```
 
 mod json;
 mod l7;

@@ -30,6 +30,13 @@ pub mod protocol {
     }
 
     /// The number of a name, in any case.
+    ///
+    /// ```
+    /// use netverdict::rule::protocol;
+    ///
+    /// assert_eq!(protocol::number("sctp"), Some(protocol::SCTP));
+    /// assert_eq!(protocol::name(protocol::SCTP), Some("SCTP"));
+    /// ```
     #[must_use]
     pub fn number(name: &str) -> Option<u8> {
         let named = |p: &Protocol| p.as_str().eq_ignore_ascii_case(name);

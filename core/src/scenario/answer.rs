@@ -414,6 +414,16 @@ impl Resolved {
 }
 
 /// The entries of a policy map as answers have them.
+///
+/// ```
+/// use netverdict::{cluster::Cluster, scenario::map_entries};
+///
+/// let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
+/// let policy = cluster.policy(&*cluster.find_endpoint("shop/db")?).expect("nothing contradicts");
+/// let entries = map_entries(&policy.subject, &policy.map);
+/// assert!(entries.iter().any(|e| e.key.port == 5432));
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[must_use]
 pub fn map_entries(policy: &SubjectPolicy, map: &PolicyMap) -> Vec<MapEntry> {
     let entry_of = |(key, entry): (Key, &Entry)| {

@@ -8,6 +8,42 @@
 //! keep the spelling of the author: Cilium merges rules by that identity
 //! (pkg/policy/selectorcache.go), so `app: b` and `k8s:app: b` are two
 //! selectors that happen to select the same pods.
+//!
+//! ```
+//! use netverdict::config::Config;
+//! use netverdict::identity::{IdentityTable, NumericIdentity};
+//! use netverdict::label::{Label, LabelSet};
+//! use netverdict::object::SelectorOperator;
+//! use netverdict::selector::{LabelQuery, Selector, SelectorIndex};
+//! use netverdict::source::Span;
+//! use std::sync::Arc;
+//!
+//! let mut query = LabelQuery::default();
+//! query.add_match("k8s:app", "web");
+//! query.add_expression("k8s:canary", SelectorOperator::DoesNotExist);
+//! assert!(query.has_key("k8s:canary") && !query.only_excludes());
+//! assert_eq!(query.match_label("k8s:app"), Some("web"));
+//! let web = Arc::new(query.build(Span::default()));
+//!
+//! let config = Config::default();
+//! let mut index = SelectorIndex::new(config.clone(), IdentityTable::new(&config));
+//! let id = index.add_selector(&web);
+//! let labels: LabelSet = [Label::k8s("app", "web")].into_iter().collect();
+//! assert!(web.matches(&labels, &config));
+//! index.add_identity(NumericIdentity(1000), labels);
+//! assert!(index.selections(id).is_some_and(|s| s.contains(1000)));
+//! assert_eq!(index.selecting(NumericIdentity(1000)), [id]);
+//! index.remove_identity(NumericIdentity(1000));
+//! assert!(index.select(&web).is_empty());
+//!
+//! // Of other kinds: everything, prefixes, names.
+//! assert!(Selector::wildcard(Span::default()).is_wildcard());
+//! let cidr = Selector::cidr("192.0.2.0/24", &"192.0.2.0/24".parse()?, &[], &config, Span::default());
+//! assert_eq!(cidr.prefixes().count(), 1);
+//! let names = Selector::fqdn("", "*.example.com", Span::default());
+//! assert_eq!(names.fqdn_label(), Some("*.example.com"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod exceptions;
 mod index;

@@ -12,6 +12,15 @@ use std::sync::Arc;
 const FEW: usize = 8;
 
 /// Values of `In` and `NotIn`, in the order written. Clones share them.
+///
+/// ```
+/// use netverdict::selector::Values;
+///
+/// let values = Values::from(vec!["web".into(), "api".into()]);
+/// assert!(values.has("api") && !values.has("db"));
+/// // Their order is the author's, who may ask by it whether two selectors are the same.
+/// assert_eq!(&*values[0], "web");
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     written: Arc<[Arc<str>]>,

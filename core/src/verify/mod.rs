@@ -11,6 +11,27 @@
 //! meeting is compared once, in every field. Nothing is shared with
 //! [`crate::compile`]: grouping and deciding are written anew, from
 //! `docs/table-format.md` and Cilium 1.20.2's bpf/lib/policy.h.
+//!
+//! ```
+//! use netverdict::cluster::Cluster;
+//! use netverdict::verify::{Expected, Verifier, Who};
+//!
+//! let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
+//! let table = cluster.compile(None)?;
+//! let mut verifier = Verifier::new(&table.image, cluster.config())?;
+//! for (number, subject) in (0..).zip(&table.subjects) {
+//!     let policy = cluster.policy(&*cluster.find_endpoint(&subject.endpoints[0])?)?;
+//!     verifier.policy(&[number], &Expected { map: &policy.map, policy: None, sources: None })?;
+//! }
+//! let subjects: Vec<Who> = table
+//!     .subjects
+//!     .iter()
+//!     .map(|s| Who { identity: s.identity, endpoints: s.endpoint_numbers.clone() })
+//!     .collect();
+//! let coverage = verifier.finish(&subjects, cluster.identities().iter().map(|(id, _)| id))?;
+//! assert!(coverage.answers > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod expect;
 mod fault;

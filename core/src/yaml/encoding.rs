@@ -16,6 +16,14 @@ use std::borrow::Cow;
 /// of the text. (kubectl cuts lines before it looks at the encoding and so
 /// refuses most UTF-16 files that sigs.k8s.io/yaml itself reads.)
 ///
+/// ```
+/// use netverdict::{source::SourceId, yaml::decode_utf8};
+///
+/// assert_eq!(decode_utf8(SourceId(0), b"kind: Pod").expect("text"), "kind: Pod");
+/// let refused = decode_utf8(SourceId(0), b"kind: \xff").unwrap_err();
+/// assert_eq!(refused.span.start, 6);
+/// ```
+///
 /// # Errors
 ///
 /// A [`CHARACTER`](super::CHARACTER) diagnostic at the first byte that is not

@@ -63,6 +63,36 @@ impl fmt::Display for PublishError {
 impl core::error::Error for PublishError {}
 
 /// The writer's side of a table. There is one.
+///
+/// ```
+/// use netverdict_table::{Answer, Direction, Live, LivePolicy, Question, Reader, Write};
+///
+/// # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
+/// # let (bytes, at) = tiny::image(8, 8);
+/// # let directory = at.directory;
+/// let mut live = Live::new(&bytes)?;
+/// let mut reader: Reader = live.reader();
+/// let question = Question::new(0, Direction::Ingress, 9, 6, 80);
+/// assert_eq!(reader.verdict(&question), Some(Answer::DROP));
+///
+/// // What `netverdict::compile::Publisher` says has changed: here, one word.
+/// live.publish(&[Write::Word16 { at: directory, value: 7 }])?;
+/// let policy: LivePolicy<'_> = reader.policy(0, Direction::Ingress).expect("the first subject");
+/// assert_eq!(policy.ask(&question).proxy_port(), 7);
+/// let mut answers = [Answer::DROP; 1];
+/// reader.verdict_batch(&[question], &mut answers);
+/// assert_eq!(Some(answers[0]), reader.verdict(&question));
+/// assert_eq!(reader.subject_of_endpoint(9), None);
+///
+/// // A whole image takes the place of the one before, which goes when nobody reads it.
+/// live.write(&Write::Replace { image: bytes })?;
+/// live.begin_grace_period();
+/// assert!(!live.grace_period_over());
+/// reader.renew();
+/// assert!(live.grace_period_over());
+/// assert_eq!(live.reclaim(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Live {
     grace: Arc<Grace<Table>>,
 }

@@ -27,6 +27,13 @@ impl IcmpFamily {
 }
 
 /// The number of a type's name in a family; names are case-sensitive.
+///
+/// ```
+/// use netverdict::object::cilium::{IcmpFamily, icmp_type_number};
+///
+/// assert_eq!(icmp_type_number(IcmpFamily::V4, "EchoRequest"), Some(8));
+/// assert_eq!(icmp_type_number(IcmpFamily::V6, "EchoRequest"), Some(128));
+/// ```
 #[must_use]
 pub fn icmp_type_number(family: IcmpFamily, name: &str) -> Option<u8> {
     let found = family.types().iter().find(|(n, _)| *n == name);

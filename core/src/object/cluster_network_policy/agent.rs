@@ -45,6 +45,32 @@ pub const PEERS: Code = Code::new(531, Severity::Warning, "several kinds in one 
 pub const PROTOCOL: Code = Code::new(532, Severity::Warning, "protocol read differently");
 
 /// Checks a policy as the agent would.
+///
+/// ```
+/// use netverdict::object::cluster_network_policy::agent::check_agent;
+/// use netverdict::object::{Object, load};
+/// use netverdict::rule::{cluster_policy_resource, cilium_resource};
+/// use netverdict::{config::Config, source::SourceId};
+///
+/// let text = "
+/// {apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {name: all},
+///  spec: {tier: Admin, priority: 1, subject: {namespaces: {}}}}
+/// ---
+/// {apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: db, namespace: shop},
+///  spec: {endpointSelector: {}, ingress: [{}]}}
+/// ";
+/// let config = Config::default();
+/// let loaded = load::load(SourceId(0), text, &load::LoadOptions::new(&config));
+/// let resources = loaded.objects().map(|object| match object {
+///     Object::ClusterNetworkPolicy(policy) => {
+///         assert!(check_agent(policy, &config).is_empty());
+///         cluster_policy_resource(policy)
+///     }
+///     Object::CiliumPolicy(policy) => cilium_resource(policy),
+///     other => panic!("{other:?}"),
+/// });
+/// assert_eq!(resources.collect::<Vec<_>>(), ["kcnp//all".into(), "cnp/shop/db".into()]);
+/// ```
 #[must_use]
 pub fn check_agent(policy: &ClusterNetworkPolicy, config: &Config) -> Vec<Diagnostic> {
     let mut check = Check {

@@ -29,6 +29,23 @@ pub const PREFIX: Code = Code::new(365, Severity::Error, "prefix refused by the 
 pub const POLICY_TYPE: Code = Code::new(366, Severity::Error, "unknown policy type");
 
 /// Checks a policy as the API server would.
+///
+/// ```
+/// use netverdict::object::network_policy::{NetworkPolicy, schema::check_schema};
+/// use netverdict::object::{Object, load};
+/// use netverdict::{config::Config, source::SourceId};
+///
+/// let config = Config::default();
+/// let loaded = load::load(SourceId(0), include_str!("../../../examples/shop.yaml"), &load::LoadOptions::new(&config));
+/// let policy: Option<&NetworkPolicy> = loaded.objects().find_map(|o| match o {
+///     Object::NetworkPolicy(policy) => Some(policy),
+///     _ => None,
+/// });
+/// let mut policy = policy.expect("there is one").clone();
+/// assert!(check_schema(&policy).is_empty());
+/// policy.meta.name.value = "Not a name".into();
+/// assert!(!check_schema(&policy).is_empty());
+/// ```
 #[must_use]
 pub fn check_schema(policy: &NetworkPolicy) -> Vec<Diagnostic> {
     let mut check = Check {

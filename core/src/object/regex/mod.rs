@@ -27,6 +27,14 @@ pub struct RegexError {
 
 /// Checks an expression.
 ///
+/// ```
+/// use netverdict::object::regex;
+///
+/// assert!(regex::check("/docs/[a-z]+").is_ok());
+/// // Go has no look-ahead.
+/// assert!(regex::check("(?!x)").is_err());
+/// ```
+///
 /// # Errors
 ///
 /// The first problem, if Go would not compile it. Not counted are expressions

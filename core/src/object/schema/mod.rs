@@ -14,6 +14,19 @@
 //! only layer that knows patterns, lengths and required fields; wrong types it
 //! has in common with decoding. NetworkPolicy has no such schema: its API is
 //! part of Kubernetes. Its fields are described all the same ([`described`]).
+//!
+//! ```
+//! use netverdict::object::{registry::KINDS, schema};
+//! use netverdict::{source::SourceId, yaml};
+//!
+//! let kind = KINDS.iter().find(|kind| kind.name == "CiliumNetworkPolicy").expect("it is known");
+//! let shape = schema::of_kind(kind.shape).expect("it has a schema");
+//! let text = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: x}, spec: null}";
+//! let node = yaml::read(SourceId(0), text, &yaml::Limits::default()).remove(0).result.expect("YAML");
+//! // An API server drops what is null.
+//! let stored = schema::stored(shape, &node).expect("something changes");
+//! assert!(stored.get("spec").is_none());
+//! ```
 
 mod check;
 mod cilium;

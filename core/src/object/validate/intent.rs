@@ -43,6 +43,23 @@ pub fn check_policy(policy: &CiliumPolicy) -> Vec<Diagnostic> {
 }
 
 /// Remarks on a NetworkPolicy.
+///
+/// ```
+/// use netverdict::object::{Object, load, validate::intent};
+/// use netverdict::{config::Config, source::SourceId};
+///
+/// let config = Config::default();
+/// let text = include_str!("../../../examples/shop.yaml");
+/// let loaded = load::load(SourceId(0), text, &load::LoadOptions::new(&config));
+/// for object in loaded.objects() {
+///     let remarks = match object {
+///         Object::CiliumPolicy(policy) => intent::check_policy(policy),
+///         Object::NetworkPolicy(policy) => intent::check_network_policy(policy),
+///         _ => continue,
+///     };
+///     assert!(remarks.is_empty());
+/// }
+/// ```
 #[must_use]
 pub fn check_network_policy(policy: &NetworkPolicy) -> Vec<Diagnostic> {
     let mut found = Findings::default();

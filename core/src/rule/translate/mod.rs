@@ -47,6 +47,16 @@ impl<'a> Translator<'a> {
 /// What an object's rules are filed under: Cilium's short kind (`cnp`, `ccnp`,
 /// `netpol`, `kcnp`), namespace and name (pkg/ipcache/types ResourceID). A
 /// later object with the same id takes the place of an earlier one.
+///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict::rule::resource_id;
+///
+/// let cluster = Cluster::read(include_str!("../../../examples/shop.yaml"))?;
+/// let of_db = resource_id("netpol", "shop", "db");
+/// assert_eq!(cluster.repository().rules_of(&of_db).len(), 1);
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[must_use]
 pub fn resource_id(kind: &str, namespace: &str, name: &str) -> Arc<str> {
     format!("{kind}/{namespace}/{name}").into()
