@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use netverdict::cluster::Cluster;
-//! use netverdict_analysis::connection::{Connection, Proxy, Side, SideState, Terms};
+//! use netverdict_analysis::connection::{Connection, Proxy, Side, SideState, Terms, Treatment};
 //! use netverdict_analysis::connectivity::{Connectivity, Options};
 //! use netverdict_analysis::json::JsonPorts;
 //!
@@ -25,6 +25,9 @@
 //! assert_eq!(to_db.allowed()[0].ports, [(5432, 5432)]);
 //! assert!(to_db.unknown().is_empty());
 //! assert_eq!((to_db.egress_state(), to_db.ingress_state()), (SideState::Default, SideState::Allowed));
+//! let ingress: &Side = to_db.ingress.as_deref().expect("a pod has policies");
+//! let treatment: &Treatment = ingress.ports.at(6, 80);
+//! assert!(treatment.drops() && !treatment.decision().is_allowed());
 //! // What a receiver without a policy says, and with it nobody is in the way.
 //! assert!(Side::open().passes());
 //!

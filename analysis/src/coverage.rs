@@ -10,8 +10,7 @@
 //!
 //! let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml"))?;
 //! let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
-//! let (protocol, port, icmp_code) = (6, 5432, None);
-//! let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+//! let flow = Flow::new(&from, &to, 6, 5432);
 //! let mut coverage = Coverage::new();
 //! // Seen three times.
 //! coverage.count(&cluster.explain(&flow), 3);

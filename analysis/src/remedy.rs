@@ -38,12 +38,11 @@ pub enum Step {
 ///
 /// let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml"))?;
 /// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
-/// let (protocol, port, icmp_code) = (6, 8080, None);
-/// let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+/// let flow = Flow::new(&from, &to, 6, 8080);
 /// let all: Vec<Remedy> = remedies(&cluster, &flow);
 /// // One adds a rule and opens nothing else, another does without the policy.
 /// assert_eq!(all[0].count(ChangeKind::Opened), 0);
-/// assert!(all.iter().any(|r| r.title().starts_with("add policy shop/")));
+/// assert!(all.iter().any(|r| r.title().starts_with("Add policy shop/")));
 /// let without = all.iter().flat_map(|r| &r.steps).find_map(|step| match step {
 ///     Step::Remove(key) => Some(JsonStep::object(key)),
 ///     Step::Add(_) => None,
@@ -114,8 +113,7 @@ const STEPS: usize = 4;
 ///
 /// let cluster = Cluster::read(include_str!("../../core/examples/shop.yaml"))?;
 /// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
-/// let (protocol, port, icmp_code) = (6, 8080, None);
-/// let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+/// let flow = Flow::new(&from, &to, 6, 8080);
 /// let found = remedies(&cluster, &flow);
 /// // The smallest comes first, each with what else it would open.
 /// assert!(found.first().is_some_and(|r| !r.steps.is_empty() && r.beyond.is_empty()));

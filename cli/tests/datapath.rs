@@ -52,7 +52,10 @@ spec:
                 println!("test datapath ... ignored, SKIPPED: no kernel to test: {error}");
                 (0, 0, 1)
             }
-            _ => match Stage::new().and_then(|stage| story(&stage)) {
+            _ => match Stage::new().and_then(|stage| {
+                story(&stage)?;
+                documented(&stage)
+            }) {
                 Ok(()) => {
                     println!("test datapath ... ok");
                     (1, 0, 0)
@@ -286,5 +289,97 @@ spec:
             return Err("pins are left".into());
         }
         Ok(())
+    }
+
+    /// The workloads of docs/datapath.md: `api` may open 80 of `web`.
+    const SHOP: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+status: {podIPs: [{ip: 10.99.0.2}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+status: {podIPs: [{ip: 10.99.0.1}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: api}}}]
+    ports: [{port: 80, protocol: TCP}]
+";
+
+    /// A line without what differs each time: times, ports, sizes.
+    fn shape(line: &str) -> String {
+        let said = match line.find("shop/") {
+            Some(at) if line.contains("policy-verdict") => &line[at..],
+            _ => line,
+        };
+        let mut shape = String::new();
+        for c in said.chars() {
+            match c {
+                '0'..='9' if shape.ends_with('0') => {}
+                '0'..='9' => shape.push('0'),
+                ' ' if shape.ends_with(' ') => {}
+                c => shape.push(c),
+            }
+        }
+        shape.trim_end().to_owned()
+    }
+
+    /// The transcript of docs/datapath.md, command by command, prints what the
+    /// page shows.
+    fn documented(stage: &Stage) -> Result<()> {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/datapath.md");
+        let page = std::fs::read_to_string(page)?;
+        let block = page.split("```text\n").nth(1);
+        let block = block
+            .and_then(|b| b.split("```").next())
+            .ok_or("no block")?;
+        let shop = stage.folder.join("shop");
+        std::fs::create_dir_all(&shop)?;
+        std::fs::write(shop.join("shop.yaml"), SHOP)?;
+        let shop = shop.to_str().ok_or("a path")?;
+        let pins = stage.pins().display().to_string();
+        let _server = Server::new(&stage.namespace)?;
+        let mut commands = 0;
+        for part in block.split("# netverdict datapath ").skip(1) {
+            let (command, shown) = part.split_once('\n').ok_or("no command")?;
+            let interface = command.split(' ').find(|w| w.starts_with("veth"));
+            let mut words: Vec<&str> = command.split(' ').collect();
+            for word in &mut words {
+                match *word {
+                    "shop/" => *word = shop,
+                    w if w.starts_with("veth") => *word = &stage.interface,
+                    _ => {}
+                }
+            }
+            if words[0] == "observe" {
+                // What the page shows, and then no more is waited for.
+                reaches(80);
+                reaches(81);
+                words.extend(["--timeout", "0"]);
+            }
+            let printed = stage
+                .works(&words)?
+                .replace(&pins, "/sys/fs/bpf/netverdict");
+            let printed = printed.replace(&stage.interface, interface.unwrap_or("veth3f2a"));
+            // The kernel's own packets pass when they like.
+            let ours = |l: &&str| words[0] != "observe" || l.contains("(TCP Flags: SYN)");
+            let said: Vec<String> = printed.lines().filter(ours).map(shape).collect();
+            let wanted: Vec<String> = shown.lines().map(shape).collect();
+            if said != wanted {
+                return Err(format!("docs/datapath.md: `{command}` prints\n{printed}").into());
+            }
+            commands += 1;
+        }
+        match commands {
+            6 => Ok(()),
+            n => Err(format!("docs/datapath.md has {n} commands").into()),
+        }
     }
 }

@@ -15,8 +15,12 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
+        Self::with(["lsp"])
+    }
+
+    fn with(arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_netverdict"))
-            .arg("lsp")
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -211,4 +215,65 @@ fn nonsense_ends_it_with_a_message() {
         .expect("sent");
     let status = client.child.wait().expect("it ends");
     assert_eq!(status.code(), Some(1));
+}
+
+/// What stands between `before` and `after` in a text, the first time.
+fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
+    let (_, rest) = text.split_once(before).expect(before);
+    rest.split_once(after).expect(after).0
+}
+
+/// Words in quotes of either kind, in order.
+fn quoted(list: &str) -> Vec<String> {
+    let words = list.split(['"', '\'']).skip(1).step_by(2);
+    words.map(str::to_owned).collect()
+}
+
+/// The settings that docs/lsp.md shows start a server that answers.
+#[test]
+fn the_settings_of_the_page_start_it() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/lsp.md");
+    let page = fs::read_to_string(page).expect("docs/lsp.md");
+    let block = |language: &str| between(&page, &format!("```{language}\n"), "```");
+
+    let lua = block("lua");
+    let neovim = quoted(between(lua, "cmd = {", "}"));
+    let name = quoted(between(lua, "vim.lsp.config(", "{")).remove(0);
+    assert!(lua.contains(&format!("vim.lsp.enable('{name}')")), "{lua}");
+
+    let toml = block("toml");
+    let mut helix = quoted(between(toml, "command =", "\n"));
+    helix.extend(quoted(between(toml, "args =", "\n")));
+    let name = between(toml, "[language-server.", "]").to_owned();
+    assert!(quoted(between(toml, "language-servers =", "\n")).contains(&name));
+
+    let json: Value = serde_json::from_str(block("json")).expect("JSON");
+    let word = |value: &Value| value.as_str().expect("a text").to_owned();
+    let mut code = vec![word(&json["glspc.server.command"])];
+    let arguments = json["glspc.server.commandArguments"].as_array();
+    code.extend(arguments.expect("a list").iter().map(word));
+
+    for (editor, languages) in [
+        (neovim, between(lua, "filetypes =", "\n").to_owned()),
+        (
+            helix,
+            between(toml, "[[language]]", "\nlanguage-").to_owned(),
+        ),
+        (code, json["glspc.server.languageId"].to_string()),
+    ] {
+        assert_eq!(quoted(&languages), ["yaml"]);
+        let (program, arguments) = editor.split_first().expect("a command");
+        assert_eq!(program, "netverdict");
+        let mut client = Client::with(arguments);
+        let answer = client.ask("initialize", &json!({ "capabilities": {} }));
+        assert_eq!(answer["result"]["capabilities"]["hoverProvider"], true);
+        assert_eq!(client.ask("shutdown", &Value::Null)["result"], Value::Null);
+        client.notify("exit", &Value::Null);
+        assert!(client.child.wait().expect("it ends").success());
+    }
+    // Options are arguments, as the page says.
+    let mut client = Client::with(["lsp", "--enable-policy=always"]);
+    let answer = client.ask("initialize", &json!({ "capabilities": {} }));
+    assert!(answer["error"].is_null(), "{answer}");
+    client.notify("exit", &Value::Null);
 }

@@ -19,7 +19,10 @@ fn output_of(line: &str) -> String {
         Some((line, file)) => (line, Some(file)),
         None => (line, None),
     };
-    let words = words(line);
+    // The same program, as somebody without it installed starts it.
+    let built = line.strip_prefix("cargo run --release --bin netverdict -- ");
+    let built = built.map(|arguments| format!("netverdict {arguments}"));
+    let words = words(built.as_deref().unwrap_or(line));
     let (program, arguments) = words.split_first().expect("a command");
     assert_eq!(program, "netverdict", "{line}");
     let stdin = stdin.map_or_else(Stdio::null, |file| {
@@ -118,6 +121,11 @@ fn check(page: &str) {
         );
     }
     panic!("{page}: the output has another length; UPDATE_STORIES=1 writes it anew");
+}
+
+#[test]
+fn the_front_page_shows_what_is_printed() {
+    check("README.md");
 }
 
 #[test]

@@ -30,8 +30,7 @@
 //! assert!(loaded.diagnostics.is_empty());
 //! let cluster = Cluster::build(config, ClusterOptions::default(), loaded.into_objects());
 //! let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
-//! let (protocol, port, icmp_code) = (6, 5432, None);
-//! let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+//! let flow = Flow::new(&from, &to, 6, 5432);
 //! let why = cluster.explain(&flow);
 //! assert_eq!(why.answer.overall.to_string(), "default-deny");
 //! assert!(why.ingress.unwrap().near_misses().next().is_some());

@@ -114,9 +114,9 @@ impl Map {
     /// Bytes of a value as the kernel hands it out.
     fn value_len(&self) -> usize {
         const PER_CPU: [u32; 3] = [5, 6, 10];
-        let size = (self.shape.value_size as usize).next_multiple_of(8);
+        let size = self.shape.value_size as usize;
         if PER_CPU.contains(&self.shape.map_type) {
-            size * possible_processors()
+            size.next_multiple_of(8) * possible_processors()
         } else {
             size
         }

@@ -7,11 +7,12 @@
 //! descriptions; the system calls are ours.
 //!
 //! ```no_run
-//! use netverdict_datapath::{Loaded, Object, TableMap, find_object};
+//! use netverdict_datapath::{Loaded, Object, TableMap, find_object, object_directories};
 //!
 //! # fn ask(image: &[u8], packet: &[u8]) -> Result<(), netverdict_datapath::Error> {
 //! let mut table = TableMap::create(image.len())?;
 //! table.replace(image)?;
+//! println!("looked for in {:?}", object_directories());
 //! let mut object = Object::open(&find_object("verdict_test.bpf.o")?)?;
 //! object.set("netverdict_table_mask", &table.mask().to_ne_bytes())?;
 //! object.set_value_size("netverdict_table", (table.mask() + 65) as u32)?;

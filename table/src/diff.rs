@@ -139,7 +139,8 @@ impl Difference {
 /// # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
 /// # let (bytes, _) = tiny::image(8, 8);
 /// let view = View::new(&bytes)?;
-/// assert!(difference(&view, &view).is_empty());
+/// let same = difference(&view, &view);
+/// assert!(same.changed.is_empty() && same.identities_added.is_empty());
 /// # Ok::<(), netverdict_table::TableError>(())
 /// ```
 #[must_use]

@@ -28,13 +28,13 @@ pub struct Origin<'a> {
 /// # mod tiny { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/mod.rs")); }
 /// # let (bytes, _) = tiny::image(8, 8);
 /// let view = View::new(&bytes)?;
-/// let origin = view.origin(&Question::new(0, Direction::Ingress, 9, 6, 80)).expect("the first subject");
 /// // Of a table that was compiled with its rules; this one was not.
 /// let said = |winner: &OriginRecord<'_>| -> Vec<String> {
 ///     let rules = winner.rules().map(|r| format!("{} {}:{}", r.object, r.file, r.line));
 ///     rules.chain([format!("precedence {}", winner.precedence())]).collect()
 /// };
-/// assert_eq!(origin.winner.as_ref().map(said), None);
+/// let origin = view.origin(&Question::new(0, Direction::Ingress, 9, 6, 80));
+/// assert_eq!(origin.and_then(|o| o.winner).as_ref().map(said), None);
 /// # Ok::<(), netverdict_table::TableError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,9 @@
 //! The generated pages.
 
 use crate::job::root;
-use crate::{diagnostics, diagram, limits, links, notices, readme, rules, versions};
+use crate::{
+    blocks, diagnostics, diagram, examples, limits, links, notices, readme, rules, versions,
+};
 
 /// Writes the pages, or complains about those that are out of date.
 pub(crate) fn run(check: bool) -> Result<(), String> {
@@ -16,7 +18,8 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
     page("README.md", &readme::page()?, check)?;
     page("testdata/coverage.md", &rules::page()?, check)?;
     page("docs/guide/src/images/way.svg", &diagram::drawing()?, check)?;
-    crate::examples::check()?;
+    blocks::check()?;
+    examples::check()?;
     links::check()
 }
 

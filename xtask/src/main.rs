@@ -4,6 +4,7 @@ mod api;
 mod bench;
 mod bench_kernel;
 mod bindings;
+mod blocks;
 mod bpf;
 mod ci;
 mod conformance;

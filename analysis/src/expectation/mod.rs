@@ -23,7 +23,7 @@
 //!
 //! ```
 //! use netverdict::{cluster::Cluster, source::SourceId};
-//! use netverdict_analysis::{coverage::Coverage, expectation};
+//! use netverdict_analysis::{coverage::Coverage, expectation, expectation::Expectation};
 //!
 //! let text = "deny:\n- {from: shop/web, to: shop/db, port: 80}\n- {from: shop/web, to: shop/db, port: 5432}\n";
 //! let expected = expectation::read(SourceId(0), text).expect("nothing to complain of");
@@ -32,7 +32,8 @@
 //! expectation::prepare(&mut cluster, &expected);
 //! let checked = expectation::check(&mut cluster, &expected, &mut Coverage::new());
 //! assert!(checked[0].holds() && !checked[1].holds());
-//! assert!(checked[1].expectation.title().contains("5432"));
+//! let broken: &Expectation = checked[1].expectation;
+//! assert!(broken.title().contains("5432"));
 //! assert_eq!(checked[1].failed[0].found, "allowed");
 //! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
 //! ```

@@ -34,13 +34,16 @@
 //! assert_eq!(workload(&ends.to), "shop/db");
 //! assert_eq!(question(&replayed[0].traffic, ends).map(|flow| flow.port), Ok(80));
 //! let answer: Now = now(&cluster, &replayed[0].traffic, &Ok(ends.clone()));
-//! assert!(answer.side().is_some() && answer.rules().is_empty());
+//! assert!(answer.side().is_some() && answer.rules().len() == 1);
 //! // Not what the recording says: these policies are not those of then.
 //! assert_eq!(agree(&cluster, &recording, &placement).compared, 1);
 //! // What policies would have to let through.
 //! let (needs, _) = needs_of(&cluster, &recording, &placement, true, &|seen| format!("{} times", seen.flows));
 //! assert_eq!(needs.len(), 1);
-//! assert!(needs_of_connections(&cluster, "[]", &|_| String::new()).is_ok_and(|o| o.needs.is_empty()));
+//! // And for all connections that another cluster has, as it tells them.
+//! let open = netverdict_analysis::json::connectivity(&cluster, false, false, false).expect("JSON");
+//! let observed = needs_of_connections(&cluster, &open, &|number| format!("connection {number}"));
+//! assert!(observed.is_ok_and(|observed| !observed.needs.is_empty()));
 //! # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
 //! ```
 

@@ -10,6 +10,7 @@
 mod c_table_group;
 
 use c_table_group::{Group, groups, hostile};
+use netverdict_table::{Direction, Question, View};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -148,6 +149,54 @@ impl Bench {
         self.compare(command)
     }
 
+    /// The lines of docs/table-format.md, within a function, say of every table
+    /// what the Rust reader says.
+    fn documented(&self) -> Run {
+        if !works("cc") {
+            return Ok(Outcome::Ignored("there is no cc".into()));
+        }
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/table-format.md");
+        let page = fs::read_to_string(&page).map_err(|e| format!("{}: {e}", page.display()))?;
+        let block = page.split("```c\n").nth(1);
+        let block = block.and_then(|b| b.split("```").next());
+        let (include, lines) = block
+            .and_then(|b| b.split_once('\n'))
+            .ok_or("docs/table-format.md has no program")?;
+        let text = format!(
+            "{include}\n#include <stdio.h>\n\
+             static unsigned char bytes[1 << 26];\n\
+             static int ask(size_t length) {{\n{lines}return 0;\n}}\n\
+             int main(void) {{ return ask(fread(bytes, 1, sizeof bytes, stdin)) != 0; }}\n"
+        );
+        let source = self.out.join("documented.c");
+        fs::write(&source, text).map_err(|e| format!("{}: {e}", source.display()))?;
+        let program = self.out.join("documented");
+        let mut cc = Command::new("cc");
+        cc.args(C99).args(WARNINGS).arg("-I").arg(&self.include);
+        compile(cc.arg(&source).arg("-o").arg(&program))?;
+        let image = self.out.join("documented.nvt");
+        let question = Question::new(0, Direction::Ingress, 4711, 6, 443);
+        let mut passes = 0;
+        for group in &self.groups {
+            fs::write(&image, &group.image).map_err(|e| format!("{}: {e}", image.display()))?;
+            let input = File::open(&image).map_err(|e| format!("{}: {e}", image.display()))?;
+            let status = Command::new(&program).stdin(input).status();
+            let said = status
+                .map_err(|e| format!("{}: {e}", program.display()))?
+                .success();
+            let view = View::new(&group.image).map_err(|e| e.to_string())?;
+            let wanted = view.verdict(&question).is_some_and(|a| a.is_allowed());
+            if said != wanted {
+                return Err(format!("{}: {said} instead of {wanted}", group.name));
+            }
+            passes += usize::from(said);
+        }
+        let tables = self.groups.len();
+        Ok(Outcome::Passed(format!(
+            "{tables} tables, {passes} of which pass it"
+        )))
+    }
+
     fn bpf(&self, target: &str) -> Run {
         let known = ["clang", "clang-19", "clang-18", "clang-17"];
         let Some(clang) = known.into_iter().find(|c| works(c)) else {
@@ -228,6 +277,7 @@ fn forms(bench: &Bench) -> Vec<(&'static str, Run)> {
             "big-endian-masked",
             bench.big_endian("big-endian-masked", masked),
         ),
+        ("documented", bench.documented()),
         ("bpfel", bench.bpf("bpfel")),
         ("bpfeb", bench.bpf("bpfeb")),
     ]

@@ -146,10 +146,7 @@ impl Cluster {
     ///
     /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
     /// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
-    /// let ask = |port| {
-    ///     let (protocol, icmp_code) = (6, None);
-    ///     cluster.flow(&Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false })
-    /// };
+    /// let ask = |port| cluster.flow(&Flow::new(&from, &to, 6, port));
     /// assert!(ask(5432).overall.is_allowed());
     /// assert!(!ask(80).overall.is_allowed());
     /// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())

@@ -21,8 +21,7 @@ use std::sync::Arc;
 ///
 /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
 /// let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
-/// let (protocol, port, icmp_code) = (6, 80, None);
-/// let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
+/// let flow = Flow::new(&from, &to, 6, 80);
 /// let why = cluster.explain(&flow);
 ///
 /// // As a value: what switched default deny on, what Hubble would print.

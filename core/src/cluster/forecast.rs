@@ -76,11 +76,13 @@ impl Cluster {
     /// out.
     ///
     /// ```
-    /// use netverdict::cluster::Cluster;
+    /// use netverdict::cluster::{Cluster, Forecast};
     /// let cluster = Cluster::read(include_str!("../../examples/shop.yaml")).unwrap();
-    /// let forecast = cluster.forecast();
+    /// let forecast: Forecast = cluster.forecast();
     /// // Entries of each endpoint's map, which has room for 16,384 unless it is told otherwise.
     /// assert!(forecast.maps.iter().all(|map| map.entries < 16_384));
+    /// let fullest = &forecast.maps[0];
+    /// assert!(forecast.entries_with(fullest, 100) >= fullest.entries);
     /// ```
     #[must_use]
     pub fn forecast(&self) -> Forecast {

@@ -11,6 +11,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The policy of an endpoint: its rules, and the entries made of them.
+///
+/// ```
+/// use netverdict::cluster::{Cluster, ProxyRules, ResolvedPolicy};
+/// use netverdict::rule::Direction;
+///
+/// let shop = include_str!("../../examples/shop.yaml");
+/// let web = "
+/// {apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: web, namespace: shop},
+///  spec: {endpointSelector: {matchLabels: {app: web}}, ingress: [{toPorts: [{
+///   ports: [{port: '80', protocol: TCP}], rules: {http: [{method: GET, path: /docs}]}}]}]}}";
+/// let cluster = Cluster::read(&format!("{shop}---{web}"))?;
+/// let policy = cluster.policy(&*cluster.find_endpoint("shop/web")?).expect("nothing contradicts");
+/// let policy: &ResolvedPolicy = &policy;
+/// // The entry that redirects, and what the proxy there lets through.
+/// let entries = policy.map.entries();
+/// let (key, entry) = entries.iter().find(|(_, e)| e.proxy_port != 0).expect("a redirect");
+/// assert_eq!(key.direction, Direction::Ingress);
+/// let peer = cluster.find_endpoint("shop/db")?.identity;
+/// let rules: Option<ProxyRules> = policy.proxy_rules(key, entry, peer, cluster.repository().selectors());
+/// assert_eq!(rules.expect("a redirect").lines(), ["GET /docs"]);
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ResolvedPolicy {
     /// The rules that apply, merged.

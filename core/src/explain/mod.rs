@@ -15,11 +15,7 @@
 //!
 //! let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
 //! let (from, to) = (cluster.peer("shop/web")?, cluster.peer("shop/db")?);
-//! let ask = |port| {
-//!     let (protocol, icmp_code) = (6, None);
-//!     let flow = Flow { from: &from, to: &to, protocol, port, icmp_code, untracked_fragment: false };
-//!     cluster.explain(&flow).ingress.expect("db has a policy")
-//! };
+//! let ask = |port| cluster.explain(&Flow::new(&from, &to, 6, port)).ingress.expect("db has a policy");
 //! let open: Explanation = ask(5432);
 //! let deciding: Vec<String> = open.deciding().map(|rule| rule.origin.id()).collect();
 //! assert_eq!(deciding, ["NetworkPolicy/shop/db"]);

@@ -10,7 +10,7 @@
 //! but in [`Names::collect`], which Cilium's agent calls once a minute.
 //!
 //! ```
-//! use netverdict::fqdn::{Names, NamesConfig};
+//! use netverdict::fqdn::{EndpointNames, Names, NamesConfig};
 //!
 //! let mut names = Names::new(NamesConfig::default());
 //! names.register("*.example.com");
@@ -18,6 +18,8 @@
 //! // Endpoint 1 learns it at second 10, for 30 seconds.
 //! names.answer(1, "api.example.com", &[address], 30, 10_000)?;
 //! assert_eq!(names.selectors_of(&address), ["*.example.com".into()]);
+//! let learned: &EndpointNames = names.endpoint(1).expect("it has learned one");
+//! assert_eq!((learned.answers().len(), learned.living_zombies().len()), (1, 0));
 //! // Expired by the next collection, but a connection may still be there:
 //! // it goes with the second end of a conntrack collection after that.
 //! names.collect(60_000);

@@ -133,6 +133,31 @@ impl ProxyRule {
 }
 
 /// What a policy is translated with.
+///
+/// ```
+/// use netverdict::cluster::Cluster;
+/// use netverdict::l7::{NetworkPolicy, Secrets, Translation};
+/// use netverdict::policy_map::NamedPorts;
+///
+/// let web = "
+/// {apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: web, namespace: shop},
+///  spec: {endpointSelector: {matchLabels: {app: web}}, ingress: [{toPorts: [{
+///   ports: [{port: '80', protocol: TCP}], rules: {http: [{method: GET, path: /docs}]}}]}]}}";
+/// let cluster = Cluster::read(&format!("{}---{web}", include_str!("../../examples/shop.yaml")))?;
+/// let policy = cluster.policy(&*cluster.find_endpoint("shop/web")?).expect("nothing contradicts");
+/// let translation = Translation {
+///     selectors: cluster.repository().selectors(),
+///     own_port: &|_, _| None,
+///     named_ports: &NamedPorts::new(),
+///     listener_port: &|_| 0,
+///     secrets: &Secrets::default(),
+/// };
+/// // What Cilium would send to Envoy.
+/// let sent: NetworkPolicy = translation.policy(&policy.subject);
+/// let port = sent.ingress.iter().find(|p| p.port == 80).expect("its port");
+/// assert!(port.rules.iter().any(|rule| rule.http.is_some()));
+/// # Ok::<(), Box<netverdict::diagnostic::Diagnostic>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Translation<'a> {
     /// What the selectors select.

@@ -7,7 +7,8 @@
 //! Cilium decides by text whether two selectors are the same.
 //!
 //! ```
-//! use netverdict::{config::Config, object::Object, object::load, source::SourceId};
+//! use netverdict::object::{Object, load, load::DocumentReport};
+//! use netverdict::{config::Config, source::SourceId};
 //!
 //! let text = "
 //! {apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {clusterIP: None}}
@@ -20,7 +21,8 @@
 //! let config = Config::default();
 //! let loaded = load::load(SourceId(0), text, &load::LoadOptions::new(&config));
 //! // Who refuses the last one, and why: a policy must select somebody.
-//! assert!(loaded.refused_any());
+//! let refused: Option<&DocumentReport> = loaded.documents.iter().find(|d| d.object().is_none());
+//! assert!(loaded.refused_any() && refused.is_some_and(|d| d.name == "db"));
 //! let objects: Vec<&Object> = loaded.objects().collect();
 //! let [Object::Service(service), Object::Controller(replica_set), ..] = objects[..] else {
 //!     panic!("{objects:?}");

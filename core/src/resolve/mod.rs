@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use netverdict::cluster::Cluster;
-//! use netverdict::resolve::Parser;
+//! use netverdict::resolve::{DirectionPolicy, Origin, Parser};
 //!
 //! let cluster = Cluster::read(include_str!("../../examples/shop.yaml"))?;
 //! let repository = cluster.repository();
@@ -21,8 +21,9 @@
 //! // One filter for 5432, for whichever peer, and the rule behind it.
 //! let mut filters = policy.ingress.tiers.iter().flat_map(|tier| &tier.filters);
 //! let filter = filters.find(|filter| filter.wildcard_policy().is_some()).expect("5432");
-//! let origin = filter.wildcard_policy().map(|p| &p.origin).expect("found just now");
-//! let rule = policy.ingress.rules_of(origin).next().expect("it came of a rule");
+//! let origin: &Origin = filter.wildcard_policy().map(|p| &p.origin).expect("found just now");
+//! let ingress: &DirectionPolicy = &policy.ingress;
+//! let rule = ingress.rules_of(origin).next().expect("it came of a rule");
 //! assert_eq!(rule.origin.id(), "NetworkPolicy/shop/db");
 //!
 //! // What would be without that rule; endpoints alike in `Applying` have one policy.

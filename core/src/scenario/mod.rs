@@ -7,7 +7,7 @@
 //! (`conformance/cilium`), so two answers can be compared field by field.
 //!
 //! ```
-//! use netverdict::scenario::{Scenario, Settings};
+//! use netverdict::scenario::{Layer7Kind, Scenario, ScenarioIdentity, Settings};
 //! use netverdict_table::View;
 //!
 //! let labels = |app: &str| format!(r#"{{"k8s:app": "{app}", "k8s:io.kubernetes.pod.namespace": "shop",
@@ -20,7 +20,8 @@
 //! }}"#, labels("db"), labels("web"));
 //! let scenario = Scenario::parse(&text)?;
 //! assert_eq!(scenario.answer().queries[0].verdict, "allowed");
-//! assert_eq!(scenario.identities[2].prefix(), Some("192.0.2.0/24".parse()?));
+//! let prefix: &ScenarioIdentity = &scenario.identities[2];
+//! assert_eq!(prefix.prefix(), Some("192.0.2.0/24".parse()?));
 //!
 //! // The same from a table, which is proven to say what the policy maps say.
 //! let prepared = scenario.prepare();
@@ -28,6 +29,10 @@
 //! let image = prepared.compile().expect("it fits");
 //! assert!(prepared.verify(&image).is_ok());
 //! assert_eq!(prepared.answer_by(&View::new(&image).expect("an image"))[0].verdict, "allowed");
+//!
+//! // Questions about layer 7 have forms of their own.
+//! let kind = Layer7Kind::parse("dns").expect("it is known");
+//! assert!(kind.answer("{").is_err());
 //!
 //! // Options as scenarios and bindings write them.
 //! let settings = Settings::parse(r#"{"config": {"enforcement": "always"}}"#)?;

@@ -14,7 +14,7 @@
 //! use netverdict::identity::{IdentityTable, NumericIdentity};
 //! use netverdict::label::{Label, LabelSet};
 //! use netverdict::object::SelectorOperator;
-//! use netverdict::selector::{LabelQuery, Selector, SelectorIndex};
+//! use netverdict::selector::{LabelQuery, Requirement, Selector, SelectorIndex};
 //! use netverdict::source::Span;
 //! use std::sync::Arc;
 //!
@@ -23,6 +23,7 @@
 //! query.add_expression("k8s:canary", SelectorOperator::DoesNotExist);
 //! assert!(query.has_key("k8s:canary") && !query.only_excludes());
 //! assert_eq!(query.match_label("k8s:app"), Some("web"));
+//! assert!(!Requirement::exists(Label::k8s("app", "")).matches(&LabelSet::default()));
 //! let web = Arc::new(query.build(Span::default()));
 //!
 //! let config = Config::default();

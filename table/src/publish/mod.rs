@@ -90,7 +90,7 @@ impl core::error::Error for PublishError {}
 /// assert!(!live.grace_period_over());
 /// reader.renew();
 /// assert!(live.grace_period_over());
-/// assert_eq!(live.reclaim(), 1);
+/// assert_eq!(live.reclaim(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Live {

@@ -1,5 +1,5 @@
-//! The smallest images worth reading: one subject, one region of identities,
-//! every port alike. Written by hand, so that no compiler is needed.
+// The smallest images worth reading: one subject, one region of identities,
+// every port alike. Written by hand, so that no compiler is needed.
 
 use netverdict_table::layout::{
     ALIGN, BLOCK_LEN, BLOCK_PAGES, DESCRIPTOR_LEN, Descriptor, EGRESS, HEADER_LEN, Header,

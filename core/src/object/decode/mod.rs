@@ -13,7 +13,7 @@
 //! [`Decoder::in_any_case`].
 //!
 //! ```
-//! use netverdict::object::decode::{Decode, Decoder};
+//! use netverdict::object::decode::{Decode, Decoder, Fields};
 //! use netverdict::source::{Span, Spanned};
 //! use netverdict::yaml::Node;
 //!
@@ -27,7 +27,7 @@
 //!
 //! impl Decode for ServicePort {
 //!     fn decode(node: &Node, decoder: &mut Decoder) -> Self {
-//!         decoder.fields(node, |f| Self {
+//!         decoder.fields(node, |f: &mut Fields<'_, '_>| Self {
 //!             span: f.span(),
 //!             name: f.get("name"),
 //!             port: f.get("port"),

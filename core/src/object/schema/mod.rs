@@ -16,10 +16,11 @@
 //! part of Kubernetes. Its fields are described all the same ([`described`]).
 //!
 //! ```
-//! use netverdict::object::{registry::KINDS, schema};
+//! use netverdict::object::{registry::{KINDS, Kind}, schema};
 //! use netverdict::{source::SourceId, yaml};
 //!
-//! let kind = KINDS.iter().find(|kind| kind.name == "CiliumNetworkPolicy").expect("it is known");
+//! let kind: &Kind = KINDS.iter().find(|kind| kind.name == "CiliumNetworkPolicy").expect("it is known");
+//! assert_eq!(kind.api_version(), "cilium.io/v2");
 //! let shape = schema::of_kind(kind.shape).expect("it has a schema");
 //! let text = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: x}, spec: null}";
 //! let node = yaml::read(SourceId(0), text, &yaml::Limits::default()).remove(0).result.expect("YAML");
