@@ -14,7 +14,7 @@
 //! assert_eq!(header.to_bytes(), *first);
 //! assert_eq!(header.unlisted_class(2), header.unlisted_class(2));
 //! let zero = Descriptor::read(&[0; DESCRIPTOR_LEN]);
-//! assert_eq!((zero.plane_words(), zero.to_bytes()), (0, [0; DESCRIPTOR_LEN]));
+//! assert_eq!(zero.to_bytes(), [0; DESCRIPTOR_LEN]);
 //! // Where a lookup begins.
 //! assert_ne!(protocol_slot(6), protocol_slot(17));
 //! assert_ne!(region(300), region(0x0100_0001));
