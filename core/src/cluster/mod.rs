@@ -209,7 +209,7 @@ impl Cluster {
     }
 
     /// The cluster that a text describes, as an agent sees it that nobody has
-    /// configured: for small programs, tests and examples. [`load`](crate::object::load::load)
+    /// configured: for small programs, tests and examples. [`load`]
     /// and [`Self::build`] are for options and for all findings,
     /// [`Documents`] for many texts that change.
     ///
