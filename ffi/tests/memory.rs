@@ -9,6 +9,7 @@ use netverdict_ffi::engine::scenario::netverdict_scenario_answer;
 use netverdict_ffi::engine::{netverdict_engine, netverdict_engine_free, netverdict_engine_new};
 use netverdict_ffi::status::{NETVERDICT_NO_MEMORY, NETVERDICT_OK};
 use netverdict_ffi::view::netverdict_view_load;
+use netverdict_table::layout::VERSION;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +49,9 @@ fn what_a_caller_makes_too_large_is_refused() {
     let document = format!("# {}\n", "x".repeat(1 << 20));
     let image = {
         let mut bytes = b"NVTABLE\0".to_vec();
-        bytes.extend([1, 0, 1, 0, 0, 0, 0, 0]);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend([0; 4]);
         bytes.extend((1u32 << 20).to_le_bytes());
         bytes.resize(1 << 20, 0);
         bytes
